@@ -1,0 +1,273 @@
+"""Every setting, read from the environment here and nowhere else, each variable once.
+
+A missing or odd variable stops the start and is named. Names of the reference systems are accepted as aliases.
+Secrets have no defaults: the demo and the tests make their own.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+
+from config.settings import read
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+env = environ.Env()
+environ.Env.read_env(BASE_DIR / ".env", overwrite=False)
+
+# --- Who we are ------------------------------------------------------------------------------------------------------
+ENVIRONMENT = read.choice(env, "ENVIRONMENT", ("development", "test", "staging", "production"), default="development")
+BUILD_ID = env.str("BUILD_ID", default="unknown")
+SECRET_KEY = read.secret(env, "SECRET_KEY", at_least=32)
+DEBUG = False
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+PUBLIC_URL = read.url(env, "PUBLIC_URL", "PUBLIC_ID", default="http://127.0.0.1:8000").removesuffix("/v1")
+"""Where customers and gateways reach us (the reference systems' PUBLIC_ID)."""
+CLIENT_ORIGINS = [origin for origin in env.list("CLIENT_IP", default=[]) if origin]
+"""Shop front-ends: allowed as return hosts and for cross-origin calls."""
+RETURN_HOSTS = frozenset(
+    [*env.list("RETURN_HOSTS", default=[]), *(urlsplit(url).hostname or "" for url in [*CLIENT_ORIGINS, PUBLIC_URL])]
+)
+PLATFORM_ID = env.str("PLATFORM_ID", default="1" * 36)
+"""The platform as owner of ledger accounts and as the shop of orders without shops (36 characters)."""
+BUSINESS_TIME_ZONE = "Asia/Ho_Chi_Minh"
+
+INSTALLED_APPS = [
+    "config.core",
+    "unfold",
+    "unfold.contrib.filters",
+    "config.office.apps.OfficeAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django.contrib.postgres",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_celery_beat",
+    "anymail",
+    "ledger",
+    "payments",
+    "settlements",
+    "config.office",
+]
+MIDDLEWARE = [
+    "config.core.observability.RequestContextMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = False
+AUTH_USER_MODEL = "core.User"
+LOGIN_URL = "/admin/login/"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- Language and time -----------------------------------------------------------------------------------------------
+LANGUAGE_CODE = read.choice(env, "LANGUAGE_CODE", ("en", "vi"), default="en")
+LANGUAGES = [("vi", "Tiếng Việt"), ("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "templates" / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = BUSINESS_TIME_ZONE
+
+# --- Stores ----------------------------------------------------------------------------------------------------------
+DATABASES: dict[str, Any] = {"default": read.database(env)}
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASES["default"]["CONN_MAX_AGE"] = 0
+DATABASES["default"]["ATOMIC_REQUESTS"] = False
+DATABASES["default"]["OPTIONS"] = {
+    "pool": {
+        "min_size": 1,
+        "max_size": env.int("DB_POOL_SIZE", default=8),
+        "timeout": 10,
+    },
+    "connect_timeout": 5,
+    "tcp_user_timeout": 15_000,
+    "application_name": "reckoner",
+}
+REDIS_URL = read.redis_url(env)
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": read.with_redis_db(REDIS_URL, 1),
+        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
+    }
+}
+KAFKA_BROKERS = env.str("KAFKA_BROKERS", default="")
+KAFKA_CONSUMER_GROUP = env.str("KAFKA_CONSUMER_GROUP", default="reckoner")
+EVENT_TOPIC_ALIASES_OFF = frozenset(env.list("EVENT_TOPIC_ALIASES_OFF", default=[]))
+"""Alias topics that are switched off, such as payment-success (ACCEPTANCE K1, K2)."""
+EVENT_RETRY_TTL_MS = env.int("EVENT_RETRY_TTL_MS", default=300_000)
+EVENT_MAX_TRIES = env.int("EVENT_MAX_TRIES", default=3)
+
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=env.str("RABBITMQ_URL", default=REDIS_URL))
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TIMEZONE = BUSINESS_TIME_ZONE
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+
+# --- Secrets and tokens ----------------------------------------------------------------------------------------------
+ENCRYPTION_KEYS = read.encryption_keys(env)
+"""Key id -> 32 bytes, newest first: the first encrypts, all decrypt (ENCRYPTION_KEYS=k2:base64,k1:base64)."""
+JWT_ISSUERS = read.jwt_issuers(env)
+"""Issuer -> how its tokens are verified; the reference systems' JWT_SECRET makes one HS256 issuer."""
+SYSTEM_AUDIENCE = env.str("JWT_AUDIENCE", default="reckoner")
+
+# --- Payments --------------------------------------------------------------------------------------------------------
+ORDER_DURATION: timedelta = read.duration(env, "ORDER_DURATION", default="90m")
+"""How long an order may be paid."""
+EXPIRY_GRACE: timedelta = read.duration(env, "EXPIRY_GRACE", default="15m")
+"""How long after its end we wait for a gateway that does not answer before a payment expires."""
+MAX_ATTEMPTS_PER_PAYMENT = env.int("MAX_ATTEMPTS_PER_PAYMENT", default=10)
+REFUND_APPROVAL_LIMITS = read.limits(env, "REFUND_APPROVAL_LIMITS", default="VND:2000000,USD:100")
+"""Currency -> major units; a refund above it needs a second person."""
+URL_ORDER_SERVICE = read.url(env, "URL_ORDER_SERVICE", default="")
+URL_PRODUCT_SERVICE = read.url(env, "URL_PRODUCT_SERVICE", default="")
+ORDER_SERVICE_TOKEN = env.str("ORDER_SERVICE_TOKEN", default="")
+NOTIFICATION_MAX_BYTES = 64 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
+
+GATEWAYS = {
+    "momo": {
+        "partner_code": env.str("PARTNER_CODE_MOMO", default="MOMO"),
+        "access_key": env.str("ACCESS_KEY_MOMO", default=""),
+        "secret_key": env.str("SECRET_KEY_MOMO", default=""),
+        "endpoint": env.str("ENDPOINT_MOMO", default="https://test-payment.momo.vn"),
+    },
+    "cod": {},
+}
+"""The first account of each gateway: its keys are the adapter's fields. Further accounts are made in the admin."""
+GATEWAY_HOSTS = env.list("GATEWAY_HOSTS", default=[])
+"""Hosts beside the gateways' own that adapters may call (a sandbox)."""
+MOMO_IPN_URL = read.url(env, "IPNURL", default="")
+MOMO_REDIRECT_URL = read.url(env, "REDIRECTURL", default="")
+
+# --- E-mail ----------------------------------------------------------------------------------------------------------
+BREVO_API_KEY = env.str("BREVO_API_KEY", default="")
+EMAIL_BACKEND = env.str(
+    "EMAIL_BACKEND",
+    default="anymail.backends.brevo.EmailBackend"
+    if BREVO_API_KEY
+    else "django.core.mail.backends.console.EmailBackend",
+)
+EMAIL_FILE_PATH = env.str("EMAIL_FILE_PATH", default="") or None
+ANYMAIL = {"BREVO_API_KEY": BREVO_API_KEY}
+DEFAULT_FROM_EMAIL = (
+    f"{env.str('SENDER_NAME', default='Reckoner')} <{env.str('SENDER_EMAIL', default='no-reply@localhost')}>"
+)
+EMAIL_ON_FAILURE = env.bool("EMAIL_ON_FAILURE", default=False)
+
+# --- API -------------------------------------------------------------------------------------------------------------
+RATE_LIMIT_PER_SECOND = env.int("RATE_LIMIT_PER_SECOND", default=100)
+RATE_LIMIT_BURST = env.int("RATE_LIMIT_BURST", default=200)
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["config.core.auth.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["config.core.auth.Deny"],
+    "DEFAULT_THROTTLE_CLASSES": ["config.core.ratelimit.ClientRateThrottle"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["config.core.api.StrictJSONParser"],
+    "EXCEPTION_HANDLER": "config.core.api.exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "COERCE_DECIMAL_TO_STRING": True,
+    "UNAUTHENTICATED_USER": None,
+    "STRICT_JSON": True,
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "Reckoner",
+    "DESCRIPTION": "Payments back office of an online marketplace.",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+# --- Pages -----------------------------------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "strict-origin"
+SESSION_COOKIE_AGE = 30 * 60
+SESSION_SAVE_EVERY_REQUEST = True
+SESSION_COOKIE_HTTPONLY = True
+CONTENT_SECURITY_POLICY: dict[str, Any] = {
+    # unfold's Alpine.js evaluates expressions in attributes; pages of ours set their own, stricter policy.
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "script-src": ["'self'", "'unsafe-eval'", "'unsafe-inline'"],
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "img-src": ["'self'", "data:"],
+        "frame-ancestors": ["'none'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'self'"],
+        "object-src": ["'none'"],
+    }
+}
+
+# --- Logs ------------------------------------------------------------------------------------------------------------
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
+LOG_SERVICE_NAME = env.str("LOG_SERVICE_NAME", default="reckoner")
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "config.core.observability.json_formatter"}},
+    "handlers": {"stdout": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stdout"], "level": LOG_LEVEL},
+    "loggers": {
+        "django.server": {"handlers": ["stdout"], "level": "WARNING", "propagate": False},
+        "django.request": {"level": "ERROR"},
+    },
+}
