@@ -1,0 +1,10 @@
+"""One developer's machine and the demo: plain http, mail into a folder, pages straight from the source tree.
+
+`python3 dev.py demo` makes the secrets and passes them in; nothing here has a value that could reach production.
+"""
+
+from config.settings.base import *  # noqa: F403
+
+SESSION_COOKIE_SECURE = False
+CSRF_COOKIE_SECURE = False
+EMAIL_TIMEOUT = 5
