@@ -38,7 +38,7 @@ PLATFORM_ID = env.str("PLATFORM_ID", default="1" * 36)
 BUSINESS_TIME_ZONE = "Asia/Ho_Chi_Minh"
 
 INSTALLED_APPS = [
-    "config.core",
+    "config.core.apps.CoreConfig",
     "unfold",
     "unfold.contrib.filters",
     "config.office.apps.OfficeAdminConfig",
@@ -58,7 +58,7 @@ INSTALLED_APPS = [
     "ledger",
     "payments",
     "settlements",
-    "config.office",
+    "config.office.apps.OfficeConfig",
 ]
 MIDDLEWARE = [
     "config.core.observability.RequestContextMiddleware",

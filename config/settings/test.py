@@ -25,9 +25,10 @@ os.environ["JWT_ISSUER"] = "reckoner-demo"
 os.environ["ENCRYPTION_KEYS"] = "t1:" + base64.b64encode(b"thirty-two bytes, for tests only").decode()
 os.environ["BREVO_API_KEY"] = ""
 os.environ["PUBLIC_URL"] = "http://127.0.0.1:8000"
-if os.environ.get("REDIS_URL") and "_REDIS_URL_GIVEN" not in os.environ:
-    os.environ["_REDIS_URL_GIVEN"] = os.environ["REDIS_URL"]
-    os.environ["REDIS_URL"] = _redis_of_this_worker(os.environ["REDIS_URL"])
+if os.environ.get("REDIS_URL"):
+    # Workers inherit what the first process wrote here: the address as it was given is kept beside it.
+    given = os.environ.setdefault("REDIS_URL_AS_GIVEN", os.environ["REDIS_URL"])
+    os.environ["REDIS_URL"] = _redis_of_this_worker(given)
 
 from config.settings.base import *  # noqa: E402, F403
 from config.settings.base import CACHES, DATABASES, REDIS_URL  # noqa: E402
