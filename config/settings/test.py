@@ -19,8 +19,8 @@ def _redis_of_this_worker(address: str) -> str:
 
 
 os.environ["ENVIRONMENT"] = "test"
-os.environ["SECRET_KEY"] = "a key for tests only, long enough to pass the check"
-os.environ["JWT_SECRET"] = "a shared secret for tests only, long enough"
+os.environ["SECRET_KEY"] = "a key for tests only, long enough to pass the check"  # noqa: S105
+os.environ["JWT_SECRET"] = "a shared secret for tests only, long enough"  # noqa: S105
 os.environ["JWT_ISSUER"] = "reckoner-demo"
 os.environ["ENCRYPTION_KEYS"] = "t1:" + base64.b64encode(b"thirty-two bytes, for tests only").decode()
 os.environ["BREVO_API_KEY"] = ""

@@ -1,0 +1,139 @@
+"""Fixtures that every area of the tests may lean on: empty stores, a browser, a web server, the gateways' sandbox."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any, Final
+
+import hypothesis
+import pytest
+import redis
+from django.conf import settings
+from django.db import connection
+from django.test import TransactionTestCase
+
+# Playwright's synchronous door keeps an event loop in the thread of the test, where Django would refuse to query.
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+hypothesis.settings.register_profile(
+    "quick",
+    deadline=None,
+    max_examples=20,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture, hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.register_profile("soak", hypothesis.settings.get_profile("quick"), max_examples=500)
+
+
+# --- Which tests run -------------------------------------------------------------------------------------------------
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", action="store_true", help="run the long tests too (marked soak)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    hypothesis.settings.load_profile("soak" if config.getoption("--soak") else "quick")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long tests wait for --soak; what needs a browser or a broker says so when there is none."""
+    long = [item for item in items if item.get_closest_marker("soak")]
+    if long and not config.getoption("--soak"):
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
+    for item in items:
+        if item.get_closest_marker("browser") and not CHROMIUM:
+            item.add_marker(pytest.mark.skip(reason="chromium is not installed"))
+        if item.get_closest_marker("kafka") and not settings.KAFKA_BROKERS:
+            item.add_marker(pytest.mark.skip(reason="KAFKA_BROKERS is not set"))
+
+
+# --- Empty stores ----------------------------------------------------------------------------------------------------
+# Django's flush is a TRUNCATE, which the append-only tables refuse, as they should. In the role of a replica their
+# triggers sleep (and so do foreign keys), and a DELETE of the few rows of one test is faster than a TRUNCATE anyway.
+# What the migrations put in (groups, permissions, content types, ...) is copied aside once and comes back every time.
+TABLES_WITH_ROWS: Final = """
+    SELECT tablename FROM pg_tables
+    WHERE schemaname = 'public' AND tablename <> 'django_migrations'
+      AND (xpath('/row/n/text()', query_to_xml(format(
+          'SELECT count(*) AS n FROM (SELECT 1 FROM public.%I LIMIT 1) AS t', tablename), false, true, '')))[1]::text <> '0'
+    ORDER BY tablename
+"""
+COLUMNS: Final = """
+    SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+    WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+"""
+
+
+def _rows(cursor: Any, sql: str, *parameters: object) -> list[str]:
+    cursor.execute(sql, parameters or None)
+    return [row[0] for row in cursor.fetchall()]
+
+
+def _keep_initial_rows() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE SCHEMA IF NOT EXISTS initial")
+        for table in _rows(cursor, TABLES_WITH_ROWS):
+            cursor.execute(f'CREATE TABLE IF NOT EXISTS initial."{table}" AS TABLE public."{table}"')
+
+
+def _back_to_initial_rows(_case: TransactionTestCase) -> None:
+    with connection.cursor() as cursor:
+        initial = _rows(cursor, "SELECT tablename FROM pg_tables WHERE schemaname = 'initial'")
+        cursor.execute("SET lock_timeout = '10s'; SET session_replication_role = replica")
+        try:
+            for table in _rows(cursor, TABLES_WITH_ROWS):
+                cursor.execute(f'DELETE FROM public."{table}"')
+            for table in initial:
+                (columns,) = _rows(cursor, COLUMNS, f'public."{table}"')
+                cursor.execute(
+                    f'INSERT INTO public."{table}" ({columns}) OVERRIDING SYSTEM VALUE '
+                    f'SELECT {columns} FROM initial."{table}"'
+                )
+        finally:
+            cursor.execute("RESET session_replication_role; RESET lock_timeout")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """The migrated database of this worker, with a copy of the rows its migrations made."""
+    with django_db_blocker.unblock():
+        _keep_initial_rows()
+    TransactionTestCase._fixture_teardown = _back_to_initial_rows  # type: ignore[method-assign]
+
+
+@pytest.fixture(scope="session")
+def redis_client() -> Iterator[redis.Redis]:
+    """This worker's own database of Redis or Valkey."""
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def _empty_redis(redis_client: redis.Redis) -> None:
+    """Rate limits, breakers and caches of one test are not there for the next."""
+    redis_client.flushdb()
+
+
+@pytest.fixture(scope="session")
+def kafka_brokers() -> str:
+    """host:port of the brokers, a mock cluster unless KAFKA_BROKERS named real ones."""
+    if not settings.KAFKA_BROKERS:
+        pytest.skip("KAFKA_BROKERS is not set")
+    return str(settings.KAFKA_BROKERS)
+
+
+# --- A browser -------------------------------------------------------------------------------------------------------
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """The system's Chromium, silent: it calls nobody but the page under test."""
+    switches = ["no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking"]
+    switches += ["disable-component-update", "disable-sync"]
+    return {
+        **browser_type_launch_args,
+        "executable_path": CHROMIUM,
+        "args": [f"--{switch}" for switch in switches],
+    }
