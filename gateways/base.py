@@ -41,7 +41,16 @@ class GatewayUnavailable(GatewayError):
 
 
 class GatewayRejected(GatewayError):
-    """A definite no: nothing happened at the gateway, and nothing will."""
+    """A definite no: nothing happened at the gateway, and nothing will.
+
+    `retry_after_seconds` is above zero where the gateway says that a *new* request may succeed later.
+    """
+
+    def __init__(
+        self, message: str, *, code: str = "", raw: Mapping[str, object] | None = None, retry_after_seconds: int = 0
+    ) -> None:
+        super().__init__(message, code=code, raw=raw)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class ReportInvalid(GatewayError):

@@ -1,0 +1,326 @@
+"""The one HTTP client of all adapters.
+
+It answers one question exactly: what do we know after this call? `never_sent` means that no byte of the request left
+this machine; every other failure is an unknown outcome (RELIABILITY: "no error after bytes were sent is failed").
+So nothing is sent twice, except calls an adapter marks `safe`, which ask and change nothing.
+
+Three seams are set by whoever runs the adapters; this module imports neither Django nor a metrics library:
+`before_request` (may assert that no database transaction is open), `admit` (a circuit breaker's say) and `on_call`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
+
+from gateways import strict_json
+from gateways.base import GatewayUnavailable
+
+before_request: Callable[[], None] | None = None
+"""Called before any byte is sent, e.g. to assert that no database transaction is open. What it raises, passes through."""
+admit: Callable[[str, str], None] | None = None
+"""Called with (gateway, operation) before each try. A breaker raises GatewayUnavailable(never_sent=True) from here."""
+on_call: Callable[[str, str, str, float], None] | None = None
+"""Told (gateway, operation, outcome, seconds) after each try; outcomes are the constants below."""
+
+OK: Final = "ok"  # an HTTP answer below 500 arrived; what it says is the adapter's matter
+NEVER_SENT: Final = "never_sent"
+TIMED_OUT: Final = "timed_out"
+BROKEN: Final = "broken"  # the connection ended before a whole answer
+SERVER_ERROR: Final = "server_error"
+UNREADABLE: Final = "unreadable"  # a redirect, too large, not strict JSON
+
+MAX_REPLY_BYTES: Final = 1_000_000
+IDLE_SECONDS: Final = 20.0
+"""A kept connection older than this is not trusted: the far end may be closing it just now, and then a POST that was
+never handled would look like one with an unknown outcome."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Limits of one try, in seconds. `total` counts from the first attempt to connect to the last byte."""
+
+    connect: float = 3.0
+    read: float = 10.0
+    total: float = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retries:
+    """How often a safe call is tried, and the bounds of the pause between (exponential, full jitter), in seconds."""
+
+    tries: int = 3
+    base_seconds: float = 0.25
+    cap_seconds: float = 2.0
+
+    def pause(self, failures: int) -> float:
+        """A random pause after so many failures: anything from nothing to the exponential bound."""
+        return random.uniform(0.0, min(self.cap_seconds, self.base_seconds * 2 ** (failures - 1)))  # noqa: S311 (jitter)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An HTTP answer below 500 whose body is a strict JSON object."""
+
+    status: int
+    data: Mapping[str, object]
+    headers: Mapping[str, str] = field(default_factory=dict)  # names in lower case
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpClient:
+    """Calls one gateway. Only https and loopback are spoken to, or plain HTTP to the hosts named for it."""
+
+    gateway: str
+    hosts: frozenset[str]
+    plain_http_hosts: frozenset[str] = frozenset()
+    timeouts: Timeouts = Timeouts()
+    retries: Retries = Retries()
+    max_reply_bytes: int = MAX_REPLY_BYTES
+
+    def post_json(
+        self,
+        url: str,
+        make_body: Callable[[], Mapping[str, object]],
+        *,
+        operation: str,
+        headers: Mapping[str, str] | None = None,
+        safe: bool = False,
+    ) -> Reply:
+        """POST a JSON object and read one. Raises GatewayUnavailable.
+
+        `make_body` is called once for each try, so that a repeated question can carry a new request id. Only `safe`
+        calls are repeated, and none once `timeouts.total` seconds have gone by.
+        """
+        self._check_url(url)
+        started = time.monotonic()
+        failures = 0
+        while True:
+            try:
+                return self._try(url, make_body(), operation=operation, headers=headers or {})
+            except GatewayUnavailable:
+                failures += 1
+                if not safe or failures >= self.retries.tries or time.monotonic() - started >= self.timeouts.total:
+                    raise
+                time.sleep(self.retries.pause(failures))
+
+    def _try(self, url: str, body: Mapping[str, object], *, operation: str, headers: Mapping[str, str]) -> Reply:
+        if before_request is not None:
+            before_request()
+        if admit is not None:
+            admit(self.gateway, operation)
+        started = time.monotonic()
+        outcome = BROKEN
+        try:
+            reply = self._exchange(url, json.dumps(body, ensure_ascii=False).encode(), headers)
+            outcome = OK
+        except _Failed as failure:
+            outcome = failure.outcome
+            raise GatewayUnavailable(
+                f"{self.gateway} {operation}: {failure}", code=outcome, never_sent=outcome == NEVER_SENT
+            ) from failure
+        finally:
+            if on_call is not None:
+                on_call(self.gateway, operation, outcome, time.monotonic() - started)
+        return reply
+
+    def _exchange(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        with _Deadline(self.timeouts.total) as deadline:
+            try:
+                response = _session().post(
+                    url,
+                    data=body,
+                    headers={
+                        "Content-Type": "application/json; charset=UTF-8",
+                        "Accept": "application/json",
+                        **headers,
+                    },
+                    timeout=(self.timeouts.connect, self.timeouts.read),
+                    allow_redirects=False,
+                    stream=True,
+                )
+                with response:
+                    content = self._read(response)
+            except (requests.RequestException, HTTPError, OSError) as error:
+                raise _Failed(_outcome(error, deadline), type(error).__name__) from error
+        if response.status_code >= 500:
+            raise _Failed(SERVER_ERROR, f"HTTP {response.status_code}")
+        if response.is_redirect or 300 <= response.status_code < 400:
+            raise _Failed(UNREADABLE, f"HTTP {response.status_code} leads elsewhere")
+        try:
+            data = strict_json.read_object(content)
+        except strict_json.NotStrictJson as error:
+            raise _Failed(UNREADABLE, f"HTTP {response.status_code}: {error}") from error
+        lower = {name.lower(): value for name, value in response.headers.items()}
+        return Reply(status=response.status_code, data=data, headers=lower)
+
+    def _read(self, response: requests.Response) -> bytes:
+        content = b""
+        for chunk in response.iter_content(16_384):
+            content += chunk
+            if len(content) > self.max_reply_bytes:
+                raise _Failed(UNREADABLE, f"more than {self.max_reply_bytes} bytes")
+        return content
+
+    def _check_url(self, url: str) -> None:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        plain_allowed = is_loopback(host) or host in self.plain_http_hosts
+        assert parts.scheme == "https" or (parts.scheme == "http" and plain_allowed), f"not https: {url}"
+        assert host in self.hosts, f"{self.gateway} may not call {host}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or literal address is this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class _Failed(Exception):
+    """One try without a usable answer, and which of the outcomes it was."""
+
+    def __init__(self, outcome: str, message: str) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+
+
+def _outcome(error: Exception, deadline: _Deadline) -> str:
+    if not deadline.sent:
+        return NEVER_SENT
+    if deadline.passed or isinstance(error, requests.Timeout):
+        return TIMED_OUT
+    return BROKEN
+
+
+class _Deadline:
+    """Ends one exchange after so many seconds, however slowly the far end keeps it alive, and knows whether it sent.
+
+    Socket timeouts bound single reads only; a gateway that drips a byte a second would hold a worker for ever.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.sent = False
+        self.passed = False
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+
+    def __enter__(self) -> _Deadline:
+        _thread.deadline = self
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            self._socket = None
+        _thread.deadline = None
+
+    def sending(self, sock: socket.socket) -> None:
+        """From here on bytes of the request may arrive. Raises TimeoutError when time is already up."""
+        with self._lock:
+            if self.passed:
+                raise TimeoutError("no time left to send")
+            self.sent = True
+            self._socket = sock
+
+    def _end(self) -> None:
+        with self._lock:
+            self.passed = True
+            if self._socket is not None:
+                try:
+                    # The plain socket's method: a TLS socket's own would free state that another thread is reading.
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+                except OSError:
+                    return  # closed already: the exchange is over
+
+
+class _Connection(HTTPConnection):
+    """Tells the deadline of the current call when bytes go out."""
+
+    def send(self, data: Any) -> None:
+        """Connect first if need be, and only then count the request as sent."""
+        if self.sock is None:
+            self.connect()
+        _announce(self.sock)
+        super().send(data)
+
+
+class _TlsConnection(HTTPSConnection):
+    """The same over TLS: a failed handshake has sent nothing of the request."""
+
+    def send(self, data: Any) -> None:
+        """Connect first if need be, and only then count the request as sent."""
+        if self.sock is None:
+            self.connect()
+        _announce(self.sock)
+        super().send(data)
+
+
+def _announce(sock: socket.socket) -> None:
+    deadline = _thread.deadline
+    if deadline is not None:
+        deadline.sending(sock)
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Pools of our own connection classes."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+
+class _Thread(threading.local):
+    """What belongs to one thread: its kept connections and the call it is making."""
+
+    def __init__(self) -> None:
+        self.deadline: _Deadline | None = None
+        self.session: requests.Session | None = None
+        self.used_at = 0.0
+
+
+_thread = _Thread()
+
+
+def _session() -> requests.Session:
+    now = time.monotonic()
+    session = _thread.session
+    if session is not None and now - _thread.used_at > IDLE_SECONDS:
+        session.close()
+        session = None
+    if session is None:
+        session = requests.Session()
+        session.trust_env = False  # no proxy, .netrc or certificate bundle that somebody's shell happens to name
+        session.headers["User-Agent"] = "reckoner"
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, _Adapter(pool_connections=8, pool_maxsize=2, max_retries=0))
+        _thread.session = session
+    _thread.used_at = now
+    return session
