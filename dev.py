@@ -773,9 +773,7 @@ class Supervisor:
                 "sandbox": self.sandbox,
                 "mailbox": str(STATE / "mail"),
                 "system_token": token(secret=secret, subject="order-service", kind="system", scope=SCOPES),
-                "customer_token": token(
-                    secret=secret, subject="customer-1", kind="customer", scope="payments:read payments:write"
-                ),
+                "customer_token": token(secret=secret, subject="customer-1", kind="customer", scope=""),
                 "staff": kept["staff"],
                 "build": build_id(),
             }
@@ -1004,6 +1002,7 @@ def main(arguments: Sequence[str]) -> int:
     test_parser = commands.add_parser("test", help="run the tests; further arguments go to pytest")
     test_parser.add_argument("--soak", action="store_true", help="the long tests too")
     test_parser.add_argument("--postgres", type=Path, metavar="DIR", help="use the server in this bin folder")
+    commands.add_parser("install", help="only bring what is missing: packages, pango")
     for name, text in (("manage", "run a management command against the demo"), ("shell", "a Python prompt there")):
         commands.add_parser(name, help=text, add_help=False)
     commands.add_parser("_kafka").add_argument("address", type=Path)
@@ -1018,6 +1017,9 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(f"unknown: {' '.join(rest)}")
     if options.command == "_kafka":
         run_kafka_mock(options.address)
+    if options.command == "install":
+        prepare()
+        return 0
     return demo(empty=options.empty, port=options.port)
 
 

@@ -1,0 +1,27 @@
+#!/bin/sh
+# Build and start everything of compose.yaml. The first run makes .env.docker with random secrets; keep that file.
+set -eu
+cd "$(dirname "$0")/.."
+
+random() { head -c 36 /dev/urandom | base64 | tr -d '\n=' | tr '+/' '-_'; }
+if [ ! -f .env.docker ]; then
+  (
+    umask 077
+    cat >.env.docker <<EOF
+DJANGO_SETTINGS_MODULE=config.settings.dev
+ENVIRONMENT=development
+SECRET_KEY=$(random)
+JWT_SECRET=$(random)
+ENCRYPTION_KEYS=k1:$(head -c 32 /dev/urandom | base64 | tr -d '\n')
+ACCESS_KEY_MOMO=$(random)
+SECRET_KEY_MOMO=$(random)
+POSTGRES_PASSWORD=$(random)
+PUBLIC_URL=http://127.0.0.1:8000
+EOF
+  )
+  echo "Made .env.docker with secrets of its own."
+fi
+[ "${1:-}" = --only-env ] && exit 0
+
+docker network inspect e-commerce-network >/dev/null 2>&1 || docker network create e-commerce-network
+exec docker compose --env-file .env.docker up --build --detach --wait
