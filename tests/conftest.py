@@ -55,13 +55,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 # Django's flush is a TRUNCATE, which the append-only tables refuse, as they should. In the role of a replica their
 # triggers sleep (and so do foreign keys), and a DELETE of the few rows of one test is faster than a TRUNCATE anyway.
 # What the migrations put in (groups, permissions, content types, ...) is copied aside once and comes back every time.
-TABLES_WITH_ROWS: Final = """
-    SELECT tablename FROM pg_tables
-    WHERE schemaname = 'public' AND tablename <> 'django_migrations'
-      AND (xpath('/row/n/text()', query_to_xml(format(
-          'SELECT count(*) AS n FROM (SELECT 1 FROM public.%I LIMIT 1) AS t', tablename), false, true, '')))[1]::text <> '0'
-    ORDER BY tablename
-"""
+TABLES: Final = "SELECT tablename FROM pg_tables WHERE schemaname = %s AND tablename <> 'django_migrations'"
 COLUMNS: Final = """
     SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
     WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
@@ -73,19 +67,27 @@ def _rows(cursor: Any, sql: str, *parameters: object) -> list[str]:
     return [row[0] for row in cursor.fetchall()]
 
 
+def _tables_with_rows(cursor: Any) -> list[str]:
+    tables = _rows(cursor, TABLES, "public")
+    return _rows(
+        cursor,
+        " UNION ALL ".join(f"SELECT '{table}' WHERE EXISTS (SELECT FROM public.\"{table}\")" for table in tables),
+    )
+
+
 def _keep_initial_rows() -> None:
     with connection.cursor() as cursor:
         cursor.execute("CREATE SCHEMA IF NOT EXISTS initial")
-        for table in _rows(cursor, TABLES_WITH_ROWS):
+        for table in _tables_with_rows(cursor):
             cursor.execute(f'CREATE TABLE IF NOT EXISTS initial."{table}" AS TABLE public."{table}"')
 
 
 def _back_to_initial_rows(_case: TransactionTestCase) -> None:
     with connection.cursor() as cursor:
-        initial = _rows(cursor, "SELECT tablename FROM pg_tables WHERE schemaname = 'initial'")
+        initial = _rows(cursor, TABLES, "initial")
         cursor.execute("SET lock_timeout = '10s'; SET session_replication_role = replica")
         try:
-            for table in _rows(cursor, TABLES_WITH_ROWS):
+            for table in _tables_with_rows(cursor):
                 cursor.execute(f'DELETE FROM public."{table}"')
             for table in initial:
                 (columns,) = _rows(cursor, COLUMNS, f'public."{table}"')
