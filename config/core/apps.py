@@ -6,3 +6,10 @@ class CoreConfig(AppConfig):
 
     name = "config.core"
     label = "core"
+
+    def ready(self) -> None:
+        """Say how dead letters of the floor's own sources are taken up again."""
+        from config.core import approvals, deadletters, outbox  # models exist only now
+
+        deadletters.register_requeue(outbox.SOURCE, outbox.unpark)
+        deadletters.register_requeue(approvals.SOURCE, approvals.retry)

@@ -83,7 +83,7 @@ class OutboxEvent(models.Model):
     """A fact we promised to tell, written in the commit that made it true. `position` orders the rows of one key."""
 
     position = models.BigAutoField(primary_key=True)
-    event_id = models.CharField(max_length=40, unique=True, default=ids.event_id)
+    event_id = models.CharField(max_length=40, default=ids.event_id)
     type = models.CharField(max_length=80)
     version = models.PositiveSmallIntegerField(default=1)
     key = models.CharField(max_length=120)
@@ -93,12 +93,14 @@ class OutboxEvent(models.Model):
     data = models.JSONField()
     occurred_at = models.DateTimeField()
     trace_id = models.CharField(max_length=64, blank=True)
+    traceparent = models.CharField(max_length=64, blank=True)  # so that the consumer's trace goes on from the cause
     request_id = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    fanned_out_at = models.DateTimeField(null=True)  # the second reader's own mark: webhooks of subscribers
     published_at = models.DateTimeField(null=True)
     partition = models.IntegerField(null=True)
     offset = models.BigIntegerField(null=True)
-    attempts = models.PositiveIntegerField(default=0)
+    attempts = models.PositiveIntegerField(default=0)  # answers about this event; an outage is none
     next_attempt_at = models.DateTimeField(null=True)
     error = models.TextField(blank=True)
     parked_at = models.DateTimeField(null=True)  # given up: a DeadLetter holds it
@@ -107,9 +109,11 @@ class OutboxEvent(models.Model):
         verbose_name = _("outbox event")
         verbose_name_plural = _("outbox events")
         constraints = [
+            # Constraints rather than unique=True, which would add a second index for LIKE to a hot table.
+            models.UniqueConstraint(fields=["event_id"], name="one_event_per_event_id"),
             models.UniqueConstraint(
                 fields=["aggregate_type", "aggregate_id", "sequence"], name="one_event_per_sequence"
-            )
+            ),
         ]
         indexes = [
             models.Index(
@@ -117,7 +121,12 @@ class OutboxEvent(models.Model):
                 name="outbox_unpublished",
                 condition=Q(published_at__isnull=True, parked_at__isnull=True),
             ),
-            models.Index(fields=["aggregate_type", "aggregate_id"], name="outbox_aggregate"),
+            models.Index(
+                fields=["key", "position"],
+                name="outbox_waiting",
+                condition=Q(published_at__isnull=True, parked_at__isnull=True, next_attempt_at__isnull=False),
+            ),
+            models.Index(fields=["position"], name="outbox_not_fanned_out", condition=Q(fanned_out_at__isnull=True)),
             models.Index(fields=["key", "position"], name="outbox_key"),
             models.Index(fields=["type", "-position"], name="outbox_type"),
         ]
@@ -153,6 +162,7 @@ class DeadLetter(models.Model):
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="dead_letter_newest"),
             models.Index(fields=["source", "reference"], name="dead_letter_reference"),
+            models.Index(fields=["created_at"], name="dead_letter_not_mirrored", condition=Q(mirrored_at__isnull=True)),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -224,6 +234,9 @@ class Approval(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     decided_at = models.DateTimeField(null=True)
+    executed_at = models.DateTimeField(null=True)  # when the owner of the deed had done it
+    execution_attempts = models.PositiveSmallIntegerField(default=0)
+    execution_error = models.TextField(blank=True)
 
     class Meta:
         verbose_name = _("approval")
@@ -244,7 +257,14 @@ class Approval(models.Model):
                 name="one_open_approval_per_deed",
             ),
         ]
-        indexes = [models.Index(fields=["status", "-created_at"], name="approval_queue")]
+        indexes = [
+            models.Index(fields=["status", "-created_at"], name="approval_queue"),
+            models.Index(
+                fields=["decided_at"],
+                name="approval_not_executed",
+                condition=Q(status="approved", executed_at__isnull=True),
+            ),
+        ]
 
 
 class JobRun(models.Model):
