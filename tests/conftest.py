@@ -14,6 +14,8 @@ from django.conf import settings
 from django.db import connection
 from django.test import TransactionTestCase
 
+from gateways import http
+
 # Playwright's synchronous door keeps an event loop in the thread of the test, where Django would refuse to query.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
@@ -126,6 +128,19 @@ def kafka_brokers() -> str:
     if not settings.KAFKA_BROKERS:
         pytest.skip("KAFKA_BROKERS is not set")
     return str(settings.KAFKA_BROKERS)
+
+
+# --- The outside world -----------------------------------------------------------------------------------------------
+def _assert_no_transaction_of_ours() -> None:
+    """The transaction that a plain test is wrapped in does not count; one that a service opened does."""
+    opened = [block for block in connection.atomic_blocks if not block._from_testcase]
+    assert not opened, "a gateway was called inside a database transaction: commit the intent first"
+
+
+@pytest.fixture(autouse=True)
+def _no_network_in_a_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any call to a gateway while a service holds a transaction open fails the test."""
+    monkeypatch.setattr(http, "before_request", _assert_no_transaction_of_ours)
 
 
 # --- A browser -------------------------------------------------------------------------------------------------------
