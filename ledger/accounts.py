@@ -1,0 +1,29 @@
+"""Opening and closing accounts. Accounts of the chart are opened by the first posting that needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db import connection
+
+from ledger.chart import AccountRef
+from ledger.models import Account
+
+OPEN_MISSING = """
+    SELECT count(ledger_open_account(w.code, w.kind, w.currency, w.mode, w.owner_type, w.owner_id))
+    FROM (SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+              AS u (code, kind, currency, mode, owner_type, owner_id)
+          WHERE NOT EXISTS (SELECT FROM ledger_account a WHERE a.code = u.code AND a.currency = u.currency)
+          ORDER BY u.code, u.currency OFFSET 0) w"""
+
+
+def open_accounts(wanted: Iterable[tuple[AccountRef, str]]) -> None:
+    """Make the accounts that are missing, in one order for everybody, so that two openers cannot deadlock."""
+    rows = sorted({(ref.code, ref.kind, currency, ref.mode, ref.owner_type, ref.owner_id) for ref, currency in wanted})
+    with connection.cursor() as cursor:
+        cursor.execute(OPEN_MISSING, [list(column) for column in zip(*rows, strict=True)])
+
+
+def ref_of(account: Account) -> AccountRef:
+    """The reference that names an account row."""
+    return AccountRef(account.code, account.kind, account.mode, account.owner_type, account.owner_id)  # type: ignore[arg-type]

@@ -1,0 +1,21 @@
+"""The one column type that Django does not know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+
+class TransactionIdField(models.BigIntegerField):  # type: ignore[type-arg]
+    """A PostgreSQL `xid8`: which transaction wrote the row. Read as an integer, written by the database only."""
+
+    def db_type(self, connection: BaseDatabaseWrapper) -> str:
+        return "xid8"
+
+    def from_db_value(self, value: str | int | None, expression: object, connection: BaseDatabaseWrapper) -> int | None:
+        return None if value is None else int(value)
+
+    def get_prep_value(self, value: Any) -> str | None:
+        return None if value is None else str(value)
