@@ -1,0 +1,72 @@
+"""`python -m gateways.sandbox`: the fake providers, until interrupted."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from gateways.sandbox.server import RETRY_DELAYS, start
+from gateways.sandbox.state import Merchant
+
+
+def _merchant(text: str) -> Merchant:
+    provider, *rest = text.split(":")
+    if provider != "momo" or len(rest) != 3:
+        raise argparse.ArgumentTypeError("expected momo:PARTNER_CODE:ACCESS_KEY:SECRET_KEY")
+    code, access, secret = rest
+    return Merchant(provider=provider, code=code, keys={"accessKey": access, "secretKey": secret})
+
+
+def _delays(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(",") if part)
+    except ValueError:
+        raise argparse.ArgumentTypeError("expected seconds, such as 1,5,15") from None
+
+
+def main() -> int:
+    """Run until SIGINT or SIGTERM. Exit code 0; 2 for wrong arguments or a taken port."""
+    parser = argparse.ArgumentParser(
+        prog="python -m gateways.sandbox", description="Payment providers, faked over real HTTP."
+    )
+    parser.add_argument("--port", type=int, default=9500)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--public-url", default="", help="where browsers reach the pay page, if not at host and port")
+    parser.add_argument("--state", type=Path, help="keep everything in this file over restarts (JSON lines)")
+    parser.add_argument("--autopay", action="store_true", help="every payment succeeds at once")
+    parser.add_argument("--link-minutes", type=float, default=15.0, help="life of a pay page")
+    parser.add_argument(
+        "--ipn-retries", type=_delays, default=RETRY_DELAYS, help="seconds between tries, such as 1,5,15"
+    )
+    parser.add_argument(
+        "--merchant", type=_merchant, action="append", default=[], help="momo:PARTNER_CODE:ACCESS_KEY:SECRET_KEY"
+    )
+    options = parser.parse_args()
+    try:
+        running = start(
+            port=options.port,
+            host=options.host,
+            public_url=options.public_url,
+            state=options.state,
+            retry_delays=options.ipn_retries,
+            autopay=options.autopay,
+            link_minutes=options.link_minutes,
+            merchants=options.merchant,
+        )
+    except OSError as error:
+        parser.error(f"cannot listen on {options.host}:{options.port}: {error}")
+    done = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: done.set())
+    sys.stdout.write(f"Payment sandbox on {running.url} (faults and payments: {running.url}/control)\n")
+    sys.stdout.flush()
+    done.wait()
+    running.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""The wallet's pay page, drawn from a template file."""
+
+from __future__ import annotations
+
+import html
+import io
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from string import Template
+from typing import Final
+
+import segno
+
+from gateways.sandbox.state import Payment, now_ms
+
+TEMPLATES: Final = Path(__file__).parent / "templates"
+VIETNAM: Final = timezone(timedelta(hours=7))
+
+WORDS: Final[dict[str, dict[str, str]]] = {
+    "vi": {
+        "title": "Thanh toán đơn hàng", "amount": "Số tiền", "order": "Mã đơn hàng", "info": "Nội dung",
+        "shop": "Nhà cung cấp", "scan": "Quét mã bằng điện thoại", "left": "Hết hạn sau", "otp": "Mã OTP",
+        "otp_hint": "Ví thử nghiệm: 6 chữ số bất kỳ", "otp_wrong": "Mã OTP gồm đúng 6 chữ số.", "pay": "Thanh toán",
+        "decline": "Từ chối thanh toán", "insufficient": "Ví không đủ tiền", "expire": "Để hết hạn",
+        "test": "Môi trường thử nghiệm, không có tiền thật", "ended": "Giao dịch đã kết thúc",
+        "back": "Quay lại cửa hàng", "other": "Thử tình huống khác", "switch": "English", "created": "Tạo lúc",
+    },
+    "en": {
+        "title": "Pay for your order", "amount": "Amount", "order": "Order", "info": "For", "shop": "Merchant",
+        "scan": "Scan with your phone", "left": "Expires in", "otp": "One-time code",
+        "otp_hint": "Test wallet: any 6 digits", "otp_wrong": "The one-time code has exactly 6 digits.", "pay": "Pay",
+        "decline": "Decline", "insufficient": "Not enough money", "expire": "Let it expire",
+        "test": "Test environment, no real money", "ended": "This payment has ended", "back": "Back to the shop",
+        "other": "Try another ending", "switch": "Tiếng Việt", "created": "Created",
+    },
+}  # fmt: skip
+
+
+def render(payment: Payment, *, language: str, leave: str, scan: str, wrong_code: bool) -> str:
+    """The page of a payment: open, or ended with a way back (`leave`)."""
+    language = language if language in WORDS else "vi"
+    words = WORDS[language]
+    values = {
+        **words,
+        "language": language,
+        "other_language": "en" if language == "vi" else "vi",
+        "token": payment.token,
+        "amount_text": f"{payment.amount:,}".replace(",", ".") + " ₫",
+        "order_text": payment.order,
+        "info_text": payment.description,
+        "shop_text": payment.fields.get("storeName") or payment.merchant,
+        "created_text": datetime.fromtimestamp(payment.created_ms / 1000, tz=UTC)
+        .astimezone(VIETNAM)
+        .strftime("%H:%M %d/%m/%Y"),
+        "seconds": str(max(0, (payment.expires_ms - now_ms()) // 1000)),
+        "error": words["otp_wrong"] if wrong_code else "",
+        "error_class": "" if wrong_code else "none",
+        "leave": leave,
+    }
+    escaped = {name: html.escape(value) for name, value in values.items()}
+    template = Template((TEMPLATES / ("momo_ended.html" if leave else "momo_pay.html")).read_text(encoding="utf-8"))
+    style = (TEMPLATES / "momo.css").read_text(encoding="utf-8")
+    return template.substitute(escaped, style=style, qr="" if leave else _qr(scan))
+
+
+def gone() -> str:
+    """What a wrong address shows."""
+    return (TEMPLATES / "gone.html").read_text(encoding="utf-8")
+
+
+def _qr(text: str) -> str:
+    drawing = io.BytesIO()
+    segno.make(text, error="m").save(drawing, kind="svg", xmldecl=False, svgns=False, scale=5, border=1, dark="#1f1a24")
+    return drawing.getvalue().decode()
