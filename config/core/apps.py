@@ -8,8 +8,9 @@ class CoreConfig(AppConfig):
     label = "core"
 
     def ready(self) -> None:
-        """Say how dead letters of the floor's own sources are taken up again."""
-        from config.core import approvals, deadletters, outbox  # models exist only now
+        """Say how dead letters of the floor's own sources are taken up again, and what a scrape should ask."""
+        from config.core import approvals, deadletters, gauges, metrics, outbox  # models exist only now
 
         deadletters.register_requeue(outbox.SOURCE, outbox.unpark)
         deadletters.register_requeue(approvals.SOURCE, approvals.retry)
+        metrics.register_gauges(gauges.read)

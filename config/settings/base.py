@@ -136,6 +136,8 @@ CACHES = {
 }
 KAFKA_BROKERS = env.str("KAFKA_BROKERS", default="")
 KAFKA_CONSUMER_GROUP = env.str("KAFKA_CONSUMER_GROUP", default="reckoner")
+KAFKA_OPTIONS: dict[str, Any] = env.json("KAFKA_OPTIONS", default={})
+"""What else librdkafka must know, as JSON: security.protocol, sasl.mechanism, sasl.username, ssl.ca.location ..."""
 EVENT_TOPIC_ALIASES_OFF = frozenset(env.list("EVENT_TOPIC_ALIASES_OFF", default=[]))
 """Alias topics that are switched off, such as payment-success (ACCEPTANCE K1, K2)."""
 EVENT_RETRY_TTL_MS = env.int("EVENT_RETRY_TTL_MS", default=300_000)
@@ -205,7 +207,11 @@ EMAIL_ON_FAILURE = env.bool("EMAIL_ON_FAILURE", default=False)
 # --- API -------------------------------------------------------------------------------------------------------------
 RATE_LIMIT_PER_SECOND = env.int("RATE_LIMIT_PER_SECOND", default=100)
 RATE_LIMIT_BURST = env.int("RATE_LIMIT_BURST", default=200)
+RATE_LIMITS = read.rates(env, "RATE_LIMITS", default="")
+"""Scope -> (per second, burst) where it differs from the two above: RATE_LIMITS=otp:0.2/5,exports:1/5."""
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+REFERENCE_PATHS = ("/v1/", "/api/v1/payments", "/api/v1/stripe/", "/api/v1/webhooks/fiuu")
+"""Paths of the reference systems: their problems also carry `error` and `message`."""
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["config.core.auth.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["config.core.auth.Deny"],
@@ -230,6 +236,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.core.schema.add_problems",
+    ],
 }
 
 # --- Pages -----------------------------------------------------------------------------------------------------------
@@ -256,6 +266,11 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
         "object-src": ["'none'"],
     }
 }
+
+# --- Metrics ---------------------------------------------------------------------------------------------------------
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+"""Bearer token of the scraper; without it /metrics answers this machine, staff, and keys with metrics:read."""
+PROMETHEUS_MULTIPROC_DIR = env.str("PROMETHEUS_MULTIPROC_DIR", default="")
 
 # --- Logs ------------------------------------------------------------------------------------------------------------
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()

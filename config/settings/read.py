@@ -67,6 +67,17 @@ def limits(env: environ.Env, name: str, *, default: str) -> dict[str, str]:
     return result
 
 
+def rates(env: environ.Env, name: str, *, default: str) -> dict[str, tuple[float, int]]:
+    """Token buckets per scope: otp:0.2/5 is one in five seconds on average, five at once."""
+    result = {}
+    for part in filter(None, env.str(name, default=default).split(",")):
+        found = re.fullmatch(r"(\w+):(\d+(?:\.\d+)?)/(\d+)", part.strip())
+        if not found or not float(found[2]) or not int(found[3]):
+            raise ImproperlyConfigured(f"{name} is odd at {part!r}; write it like otp:0.2/5 (scope:per second/burst).")
+        result[found[1]] = (float(found[2]), int(found[3]))
+    return result
+
+
 def database(env: environ.Env) -> dict[str, Any]:
     """PostgreSQL from DATABASE_URL (or DB_URL, DB_SOURCE, or the DB_* parts). Other databases are refused."""
     for name in ("DATABASE_URL", "DB_URL", "DB_SOURCE"):
