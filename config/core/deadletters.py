@@ -6,20 +6,29 @@ registers how to take a letter up again, by a plain call from the owner app's Ap
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
-from django.db import transaction
+import structlog
+from confluent_kafka import Producer
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import connection, transaction
 
-from config.core import audit
+from config.core import audit, jobs, kafka, metrics
 from config.core.errors import Conflict, InvalidInput, NotFound
 from config.core.models import DeadLetter, User
 
 Requeue = Callable[[DeadLetter, datetime], None]
 """Takes a letter up again, in the transaction that decides it; raises a DomainError when that is impossible."""
 
+MIRROR_LOCK: Final = "core.deadletters.mirror"
+_ENCODER: Final = DjangoJSONEncoder(ensure_ascii=False)
+_NO_TOPIC_CHARACTER: Final = re.compile(r"[^A-Za-z0-9._-]")
 _requeue: Final[dict[str, Requeue]] = {}
+
+log = structlog.get_logger(__name__)
 
 
 class DeadLetterDecided(Conflict):
@@ -57,25 +66,23 @@ def bury(
     Joins the caller's transaction or opens one. `reference` names the row or message within its source.
     """
     assert reference, "a dead letter says which row it came from"
-    DeadLetter.objects.bulk_create(
-        [
-            DeadLetter(
-                source=source,
-                topic=topic,
-                key=key,
-                reference=reference,
-                payload=payload,
-                headers=dict(headers),
-                error=error,
-                attempts=attempts,
-            )
-        ],
-        ignore_conflicts=True,
+    new = DeadLetter(
+        source=source,
+        topic=topic,
+        key=key,
+        reference=reference,
+        payload=payload,
+        headers=dict(headers),
+        error=error,
+        attempts=attempts,
     )
+    DeadLetter.objects.bulk_create([new], ignore_conflicts=True)
     letter = DeadLetter.objects.select_for_update().get(
         source=source, reference=reference, status=DeadLetter.Status.OPEN
     )
-    if (letter.error, letter.attempts) != (error, attempts):
+    if letter.pk == new.pk:
+        metrics.dead_letter_opened(source=source)
+    else:
         letter.error, letter.attempts = error, attempts
         letter.save(update_fields=["error", "attempts"])
     return letter
@@ -90,6 +97,7 @@ def requeue(*, dead_letter_id: str, actor: User, reason: str, at: datetime) -> D
         raise CannotRequeue(f"Dead letters of {letter.source} can only be discarded.")
     _decide(letter, DeadLetter.Status.REQUEUED, actor=actor, reason=reason, at=at)
     take_up(letter, at)
+    metrics.dead_letter_requeued(source=letter.source)
     return letter
 
 
@@ -99,6 +107,48 @@ def discard(*, dead_letter_id: str, actor: User, reason: str, at: datetime) -> D
     letter = _take(dead_letter_id, reason)
     _decide(letter, DeadLetter.Status.DISCARDED, actor=actor, reason=reason, at=at)
     return letter
+
+
+def mirror(*, producer: Producer, at: datetime, limit: int = 100) -> int:
+    """Copy letters that are not there yet to `dlq.<topic>` (ACCEPTANCE B13); how many. The table stays the truth.
+
+    A payload the brokers find too large is left out of the copy. Coordinates: no transaction while it sends.
+    """
+    assert not connection.in_atomic_block, "no network inside a transaction"
+    with jobs.only_one(MIRROR_LOCK) as is_ours:
+        return _mirror(producer, at, limit) if is_ours else 0
+
+
+def _mirror(producer: Producer, at: datetime, limit: int) -> int:
+    letters = list(DeadLetter.objects.filter(mirrored_at=None).order_by("created_at")[:limit])
+    first = kafka.deliver(producer, [_copy(number, letter, letter.payload) for number, letter in enumerate(letters)])
+    second = kafka.deliver(producer, [_copy(parcel.number, letters[parcel.number], None) for parcel in first.refused])
+    for parcel in second.refused:
+        log.error("dead letter not mirrored", dead_letter=letters[parcel.number].pk, error=str(parcel.error))
+    there = [letters[parcel.number].pk for parcel in [*first.delivered, *second.delivered]]
+    DeadLetter.objects.filter(pk__in=there).update(mirrored_at=at)
+    return len(there)
+
+
+def _copy(number: int, letter: DeadLetter, payload: object) -> kafka.Parcel:
+    body = {
+        "dead_letter_id": letter.pk,
+        "source": letter.source,
+        "topic": letter.topic,
+        "key": letter.key,
+        "reference": letter.reference,
+        "error": letter.error,
+        "attempts": letter.attempts,
+        "created_at": letter.created_at,
+        "payload": payload,
+    }
+    return kafka.Parcel(
+        number=number,
+        key=letter.pk,
+        topics=(kafka.DEAD_LETTER_PREFIX + _NO_TOPIC_CHARACTER.sub("_", letter.topic),),
+        value=_ENCODER.encode(body).encode(),
+        headers=[("dead_letter_id", letter.pk), *((name, str(value)) for name, value in letter.headers.items())],
+    )
 
 
 def _take(dead_letter_id: str, reason: str) -> DeadLetter:

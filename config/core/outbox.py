@@ -1,7 +1,7 @@
 """The outbox: facts we promised to tell, written in the commit that made them true.
 
-`publish()` writes rows, `config.core.relay` carries them to Kafka. Cursors over `position` would skip rows whose
-transaction commits late, so every reader marks its own column.
+`publish()` writes rows in the caller's transaction; `config.core.relay` carries them to Kafka. A cursor over `position`
+would skip rows whose transaction commits late, so every reader marks its own column.
 """
 
 from __future__ import annotations
