@@ -1,0 +1,28 @@
+"""The nouns of payments, a file each."""
+
+from payments.models.case import MoneyCase
+from payments.models.catalogue import GatewayAccount, PaymentMethod
+from payments.models.email import EmailMessageLog
+from payments.models.notification import Notification
+from payments.models.order import Order, OrderPlatformCost, Shop, ShopOrder
+from payments.models.payment import Attempt, AttemptEvent, Capture, Payment
+from payments.models.refund import ClawBack, Refund, RefundLine
+
+__all__ = [
+    "Attempt",
+    "AttemptEvent",
+    "Capture",
+    "ClawBack",
+    "EmailMessageLog",
+    "GatewayAccount",
+    "MoneyCase",
+    "Notification",
+    "Order",
+    "OrderPlatformCost",
+    "Payment",
+    "PaymentMethod",
+    "Refund",
+    "RefundLine",
+    "Shop",
+    "ShopOrder",
+]

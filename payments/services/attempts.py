@@ -1,0 +1,64 @@
+"""One try at a gateway: begun, sent, heard of, asked about. Only payments' own services call this."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from config.core import context, ids
+from payments.models import Attempt, AttemptEvent, Payment
+from payments.services import accounts
+from payments.states import AttemptStatus
+
+ASK_AFTER: Final = tuple(
+    timedelta(seconds=s) for s in (30, 60, 120, 240, 480, 900, 1800, 3600, 7200, 14400, 28800, 43200, 86400, 86400)
+)
+"""When a silent or unknown attempt is asked about, each counted from the last time; at the end a MoneyCase opens."""
+LOOK_AGAIN_AFTER: Final = (timedelta(minutes=15), timedelta(hours=2), timedelta(hours=24))
+"""When an attempt that we ended by ourselves is looked at again: the customer may have paid at the last moment."""
+
+
+def begin(payment: Payment, *, at: datetime) -> Attempt:
+    """A new attempt of a locked payment by its current method. The caller saves nothing more."""
+    number = payment.attempts.count() + 1
+    identifier = ids.attempt_id()
+    account = payment.method.account
+    attempt = Attempt(
+        id=identifier,
+        payment=payment,
+        account=account,
+        method=payment.method,
+        number=number,
+        gateway_reference=accounts.of(account).reference(ids.number_of(identifier), at),
+        amount_minor=payment.amount_minor,
+        currency=payment.currency,
+        status=AttemptStatus.SENT,
+        expires_at=payment.expires_at,
+        next_query_at=at + ASK_AFTER[0],
+        created_at=at,
+        updated_at=at,
+    )
+    attempt.save(force_insert=True)
+    note(attempt, "", source=AttemptEvent.Source.API, at=at)
+    return attempt
+
+
+def note(
+    attempt: Attempt, was: str, *, source: AttemptEvent.Source, at: datetime, actor: str = "", reason: str = ""
+) -> None:
+    """Write one line of an attempt's history: it was `was` and is now what it is."""
+    AttemptEvent(
+        attempt=attempt,
+        from_status=was,
+        to_status=attempt.status,
+        source=source,
+        actor=actor,
+        reason=reason[:250],
+        request_id=context.get().request_id,
+        at=at,
+    ).save(force_insert=True)
+
+
+def next_ask(queries: int, *, at: datetime) -> datetime | None:
+    """When to ask the next time after so many questions; None when the schedule is over."""
+    return at + ASK_AFTER[queries] if queries < len(ASK_AFTER) else None

@@ -1,0 +1,133 @@
+"""The order service cancelled an order, or one shop's part of it: what that means for its money."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+from django.db import transaction
+
+from config.core import audit, inbox
+from payments import refund_split
+from payments.errors import NotPayable, OrderNotFound
+from payments.models import MoneyCase, Order, Payment, RefundLine, ShopOrder
+from payments.refund_split import Wanted
+from payments.services import cases, expiry, orders, refunds
+from payments.states import PAYABLE, PaymentStatus
+
+log = structlog.get_logger(__name__)
+
+
+def cancel_order(*, order_id: str, cause: str, reason: str, actor: str, at: datetime) -> None:
+    """Cancel an order: an open payment ends, paid money becomes a case that suggests a refund.
+
+    The gateway is asked before an open payment ends. Raises OrderNotFound; counts once per cause.
+    """
+    payment_id = _open_payment(order_id)
+    if payment_id:
+        try:
+            expiry.cancel(payment_id=payment_id, actor=actor, reason=reason, at=at)
+        except NotPayable:
+            log.info("order_cancelled_after_payment", order_id=order_id)  # it was paid while we asked
+    _close_order(order_id, cause=cause, reason=reason, actor=actor, at=at)
+
+
+def cancel_shop_order(*, shop_order_id: str, cause: str, reason: str, actor: str, at: datetime) -> None:
+    """Cancel one shop's part of an order. Paid: exactly that part is refunded. Unpaid: the order gets cheaper.
+
+    An open payment was for the old sum and is cancelled; the customer starts a new one. Raises OrderNotFound.
+    """
+    order_id = ShopOrder.objects.filter(shop_order_id=shop_order_id).values_list("order__order_id", flat=True).first()
+    if order_id is None:
+        raise OrderNotFound("We do not know this shop order.", field="shop_order_id")
+    payment_id = _open_payment(order_id)
+    if payment_id:
+        try:
+            expiry.cancel(payment_id=payment_id, actor=actor, reason="a part of the order was cancelled", at=at)
+        except NotPayable:
+            log.info("shop_order_cancelled_after_payment", order_id=order_id)
+    paid = _close_shop_order(order_id, shop_order_id, cause=cause, reason=reason, actor=actor, at=at)
+    if paid:
+        refunds.request_refund(
+            wish=refunds.NewRefund(
+                payment_id=paid,
+                lines=_all_of(paid, shop_order_id),
+                reason=reason or "shop order cancelled",
+                actor=actor,
+                client="orders",
+                idempotency_key=f"shop_order_cancelled:{shop_order_id}",
+            ),
+            at=at,
+        )
+
+
+def _open_payment(order_id: str) -> str | None:
+    found: str | None = (
+        Payment.objects.filter(order__order_id=order_id, status__in=PAYABLE).values_list("id", flat=True).first()
+    )
+    return found
+
+
+@transaction.atomic(durable=True)
+def _close_order(order_id: str, *, cause: str, reason: str, actor: str, at: datetime) -> None:
+    order = orders.locked(order_id, customer=None)
+    if not inbox.claim(cause) or order.status == Order.Status.CANCELLED:
+        return
+    orders.cancel(order, at=at, actor=actor, reason=reason)
+    order.shop_orders.filter(status=ShopOrder.Status.OPEN).update(status=ShopOrder.Status.CANCELLED)
+    paid = order.payments.filter(status__in=[PaymentStatus.SUCCEEDED, PaymentStatus.AUTHORIZED]).first()
+    if paid and paid.refundable:
+        cases.open_question(
+            kind=MoneyCase.Kind.CANCELLED_PAID,
+            money=paid.refundable,
+            payment=paid,
+            detail=reason,
+            at=at,
+            actor=actor,
+        )
+
+
+@transaction.atomic(durable=True)
+def _close_shop_order(
+    order_id: str, shop_order_id: str, *, cause: str, reason: str, actor: str, at: datetime
+) -> str | None:
+    """Mark the part as cancelled; returns the paid payment that must give its money back, if any."""
+    order = orders.locked(order_id, customer=None)
+    part = order.shop_orders.get(shop_order_id=shop_order_id)
+    paid: str | None = order.payments.filter(status=PaymentStatus.SUCCEEDED).values_list("id", flat=True).first()
+    if not inbox.claim(cause) or part.status == ShopOrder.Status.CANCELLED:
+        return paid  # the refund has its own key, so a crash in between is made good by the next delivery
+    part.status = ShopOrder.Status.CANCELLED
+    part.save(update_fields=["status"])
+    audit.record(
+        actor=actor, action="shop_order.cancelled", object_type="shop_order", object_id=shop_order_id, reason=reason
+    )
+    if paid is None:
+        _cheapen(order, at=at, actor=actor, reason=reason)
+    return paid
+
+
+def _cheapen(order: Order, *, at: datetime, actor: str, reason: str) -> None:
+    """What is left of an unpaid order after one part is gone; nothing left means cancelled."""
+    owed = orders.split_of(order).owed
+    has_parts = order.shop_orders.exclude(status=ShopOrder.Status.CANCELLED).exists()
+    if not has_parts or owed.minor <= 0:
+        orders.cancel(order, at=at, actor=actor, reason=reason)
+        return
+    order.amount_minor = owed.minor
+    order.save(update_fields=["amount_minor"])
+
+
+def _all_of(payment_id: str, shop_order_id: str) -> list[Wanted]:
+    """All that is left of one shop order, in list value."""
+    payment = Payment.objects.select_related("order").get(id=payment_id)
+    available = refund_split.units(
+        shop_orders=list(payment.order.shop_orders.order_by("id")),
+        paid=payment.amount,
+        refunded=refunds.refunded_of(payment),
+    )
+    return [
+        Wanted(shop_order_id=shop_order_id, kind=RefundLine.Kind(unit.kind), list_minor=unit.list_left)
+        for unit in available
+        if unit.shop_order.shop_order_id == shop_order_id and unit.list_left
+    ]

@@ -1,0 +1,193 @@
+"""Money cases: what no rule may decide is decided by two people, and then booked."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import connection, transaction
+
+from config.core import approvals, audit
+from config.core.models import User
+from config.core.money import Money
+from ledger import chart
+from ledger import services as ledger
+from payments import postings
+from payments.errors import CaseNotFound, CaseRefused
+from payments.models import Attempt, Capture, MoneyCase, Payment, Refund
+from payments.states import LIVE, CaseStatus
+
+ACTION = "money_case.resolve"
+K, D = MoneyCase.Kind, MoneyCase.Decision
+
+SUGGESTIONS = {
+    K.LATE_PAYMENT: D.REFUND,
+    K.DOUBLE_PAYMENT: D.REFUND,
+    K.AMOUNT_MISMATCH: D.REFUND,
+    K.CURRENCY_MISMATCH: D.REFUND,
+    K.UNKNOWN_ORDER: D.HOLD,
+    K.PAID_CANCELLED: D.REFUND,
+    K.CANCELLED_PAID: D.REFUND,
+    K.UNKNOWN_OUTCOME: D.DISMISS,
+    K.REFUND_UNKNOWN: D.DISMISS,
+    K.REFUND_FAILED: D.REFUND,
+}
+
+
+def open_for_money(*, capture: Capture, kind: MoneyCase.Kind, at: datetime, actor: str) -> MoneyCase:
+    """A case about money in suspense. Joins the commit that booked it."""
+    assert connection.in_atomic_block, "a case is opened in the commit of its cause"
+    case = MoneyCase.objects.create(
+        kind=kind,
+        payment=capture.payment,
+        attempt=capture.attempt,
+        capture=capture,
+        amount_minor=capture.amount_minor,
+        currency=capture.currency,
+        suggestion=SUGGESTIONS[kind],
+        opened_at=at,
+    )
+    audit.record(actor=actor, action="case.opened", object_type="case", object_id=case.id, reason=kind.value)
+    return case
+
+
+def open_question(
+    *,
+    kind: MoneyCase.Kind,
+    money: Money,
+    at: datetime,
+    actor: str,
+    payment: Payment | None = None,
+    attempt: Attempt | None = None,
+    refund: Refund | None = None,
+    detail: str = "",
+) -> MoneyCase | None:
+    """A case about an outcome, not about held money; None when the same question is open. Joins a transaction."""
+    assert connection.in_atomic_block, "a case is opened in the commit of its cause"
+    same = MoneyCase.objects.unresolved().filter(kind=kind, payment=payment, attempt=attempt, refund=refund)
+    if same.exists():
+        return None
+    case = MoneyCase.objects.create(
+        kind=kind,
+        payment=payment,
+        attempt=attempt,
+        refund=refund,
+        amount_minor=money.minor,
+        currency=money.currency,
+        detail=detail[:500],
+        suggestion=SUGGESTIONS[kind],
+        opened_at=at,
+    )
+    audit.record(actor=actor, action="case.opened", object_type="case", object_id=case.id, reason=kind.value)
+    return case
+
+
+def answer_questions(attempt: Attempt, *, at: datetime, actor: str) -> None:
+    """Close the open questions about an attempt's outcome: it has spoken."""
+    _close_answered(MoneyCase.objects.filter(kind=K.UNKNOWN_OUTCOME, attempt=attempt), at=at, actor=actor)
+
+
+def answer_refund_questions(refund: Refund, *, at: datetime, actor: str) -> None:
+    """Close the open questions about a refund's outcome."""
+    _close_answered(MoneyCase.objects.filter(kind=K.REFUND_UNKNOWN, refund=refund), at=at, actor=actor)
+
+
+def _close_answered(questions: object, *, at: datetime, actor: str) -> None:
+    for case in questions.filter(status=CaseStatus.OPEN):  # type: ignore[attr-defined]
+        case.move_to(CaseStatus.CLOSED, at=at)
+        case.reason = "The gateway answered."
+        case.save()
+        audit.record(actor=actor, action="case.closed", object_type="case", object_id=case.id, reason=case.reason)
+
+
+@transaction.atomic(durable=True)
+def propose(*, case_id: str, decision: MoneyCase.Decision, maker: User, reason: str, at: datetime) -> MoneyCase:
+    """Propose how to resolve a case; a second person decides. Raises CaseNotFound, CaseRefused."""
+    case = _locked(case_id)
+    if not reason.strip():
+        raise CaseRefused("Say why.", field="reason")
+    if decision not in allowed(case):
+        raise CaseRefused("This case cannot be resolved so.", field="decision", facts={"kind": case.kind})
+    case.move_to(CaseStatus.PROPOSED, at=at)
+    case.decision, case.reason = decision, reason
+    case.approval = approvals.request(
+        action=ACTION,
+        object_type="case",
+        object_id=case.id,
+        payload=_payload(case),
+        maker=maker,
+        maker_name=maker.email,
+        reason=reason,
+        amount=case.money,
+        at=at,
+    )
+    case.save()
+    audit.record(
+        actor=f"user:{maker.email}", action="case.proposed", object_type="case", object_id=case.id, reason=reason,
+        after={"decision": decision},
+    )  # fmt: skip
+    return case
+
+
+def allowed(case: MoneyCase) -> tuple[MoneyCase.Decision, ...]:
+    """The decisions that make sense for a case."""
+    if case.capture is None:
+        return (D.REFUND, D.DISMISS) if case.kind in (K.CANCELLED_PAID, K.REFUND_FAILED) else (D.DISMISS,)
+    if can_apply(case):
+        return (D.APPLY, D.REFUND, D.HOLD)
+    return (D.REFUND, D.HOLD)
+
+
+def can_apply(case: MoneyCase) -> bool:
+    """Whether held money pays exactly what its payment still owes, and no other payment of the order is live."""
+    payment, capture = case.payment, case.capture
+    if payment is None or capture is None or capture.disposition != Capture.Disposition.HELD:
+        return False
+    if payment.captured_minor or capture.money != payment.amount:
+        return False
+    return not Payment.objects.filter(order_id=payment.order_id, status__in=LIVE).exclude(id=payment.id).exists()
+
+
+def book_applied(case: MoneyCase, split: postings.Split, *, at: datetime, actor: str) -> None:
+    """Move held money from suspense to what it was paid for: the journal names the case."""
+    assert case.payment is not None and case.capture is not None, "only held money of a payment is applied"
+    ledger.post(
+        reference=f"{case.id}:applied",
+        event="unexpected_money_applied",
+        lines=postings.captured(chart.suspense_over(), split),
+        occurred_at=at,
+        subject=case.payment.id,
+        order_ref=case.payment.order.order_id,
+        actor=actor,
+        reason=case.reason,
+    )
+
+
+def _payload(case: MoneyCase) -> dict[str, object]:
+    return {
+        "case": case.id,
+        "kind": case.kind,
+        "decision": case.decision,
+        "amount_minor": case.amount_minor,
+        "currency": case.currency,
+        "capture": case.capture_id,
+    }
+
+
+def payload_of(case: MoneyCase) -> dict[str, object]:
+    """What both people saw: compared before it is executed."""
+    return _payload(case)
+
+
+def locked(case_id: str) -> MoneyCase:
+    """The case, its row locked. Raises CaseNotFound."""
+    return _locked(case_id)
+
+
+def _locked(case_id: str) -> MoneyCase:
+    rows = MoneyCase.objects.select_for_update(of=("self",))
+    case: MoneyCase | None = (
+        rows.select_related("payment__order", "capture__account", "approval").filter(id=case_id).first()
+    )
+    if case is None:
+        raise CaseNotFound("There is no such case.")
+    return case

@@ -1,0 +1,295 @@
+"""A customer wants to pay: the debt is committed, then the gateway is called, then its answer is committed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db import transaction
+
+from config.core import audit, context, metrics, outbox
+from config.core.idempotency import IdempotencyInFlight, IdempotencyMismatch
+from config.core.money import Money
+from gateways.base import Checkout, CheckoutRequest, GatewayRejected, GatewayUnavailable
+from payments import events, links
+from payments.errors import (
+    AlreadyPaid,
+    AmountMismatch,
+    AttemptUndecided,
+    GatewayRefused,
+    GatewayTimeout,
+    GatewayTrouble,
+    MethodUnusable,
+    NotPayable,
+    PaymentExpired,
+    ReturnUrlRefused,
+    TooManyAttempts,
+)
+from payments.models import Attempt, AttemptEvent, EmailMessageLog, Order, Payment, PaymentMethod
+from payments.services import accounts, attempts, emails, orders
+from payments.states import PAYABLE, AttemptStatus, PaymentStatus
+
+IN_FLIGHT: Final = timedelta(seconds=30)
+"""So long a call to a gateway may still be under way; after it the attempt counts as unknown."""
+SHOWABLE: Final = (AttemptStatus.REQUIRES_ACTION, AttemptStatus.PENDING)
+UNDECIDED: Final = (AttemptStatus.SENT, AttemptStatus.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPayment:
+    """What a caller asks for. `customer` None means a system caller, who may pay for anybody's order."""
+
+    order_id: str
+    method: PaymentMethod
+    client: str
+    actor: str
+    customer: str | None = None
+    draft: orders.OrderDraft | None = None
+    amount: Money | None = None
+    idempotency_key: str | None = None
+    fingerprint: str = ""
+    return_url: str = ""
+    notify_url: str = ""
+    locale: str = "vi"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A payment that can be paid, and the attempt to pay it by. `is_replay`: it was there before this call."""
+
+    payment: Payment
+    attempt: Attempt
+    is_replay: bool
+
+
+def create_payment(*, wish: NewPayment, at: datetime) -> Opened:
+    """Open a payment of an order, or find the one that is open, and get its pay URL.
+
+    Raises OrderNotFound, AmountMismatch, MethodUnusable, AlreadyPaid, NotPayable, AttemptUndecided, TooManyAttempts,
+    idempotency errors; GatewayTrouble, GatewayTimeout and GatewayRefused after the payment was committed, so the same
+    request may be sent again.
+    """
+    _check_return_url(wish.return_url)
+    opened = _open(wish=wish, at=at)
+    return opened if opened.is_replay else _send(opened, at=at)
+
+
+def pay_again(*, payment_id: str, method: PaymentMethod | None, actor: str, at: datetime) -> Opened:
+    """The live pay URL of a payment, or a new attempt where the old one ended or another method is wanted.
+
+    Raises AlreadyPaid, PaymentExpired, NotPayable, AttemptUndecided, TooManyAttempts and the gateway's errors.
+    """
+    opened = _reopen(payment_id=payment_id, method=method, actor=actor, at=at)
+    return opened if opened.is_replay else _send(opened, at=at)
+
+
+@transaction.atomic(durable=True)
+def _open(*, wish: NewPayment, at: datetime) -> Opened:
+    order = orders.record(wish.draft) if wish.draft else orders.locked(wish.order_id, customer=wish.customer)
+    if wish.amount is not None and wish.amount != order.amount:
+        raise AmountMismatch("The amount is not what the order costs.", field="amount")
+    known = _by_key(wish)
+    payment = known or order.payments.filter(status__in=(*PAYABLE, PaymentStatus.AUTHORIZED, "succeeded")).first()
+    if payment is None:
+        return _first_attempt(order, wish, at=at)
+    payment = _locked(payment.id)
+    if known is None:
+        _refuse_unless_payable(payment, at=at)
+    elif payment.status not in PAYABLE:
+        last = payment.attempts.order_by("number").last()
+        assert last is not None, "a payment has an attempt from its first commit"
+        return Opened(payment, last, is_replay=True)
+    return _current_or_next(payment, wish.method, actor=wish.actor, at=at)
+
+
+@transaction.atomic(durable=True)
+def _reopen(*, payment_id: str, method: PaymentMethod | None, actor: str, at: datetime) -> Opened:
+    payment = _locked(payment_id)
+    _refuse_unless_payable(payment, at=at)
+    return _current_or_next(payment, method or payment.method, actor=actor, at=at)
+
+
+def _locked(payment_id: str) -> Payment:
+    rows = Payment.objects.select_for_update(of=("self",)).select_related("order", "method__account")
+    payment: Payment = rows.get(id=payment_id)
+    return payment
+
+
+def _by_key(wish: NewPayment) -> Payment | None:
+    """The payment that this idempotency key made. Raises IdempotencyMismatch when it came with another request."""
+    if not wish.idempotency_key:
+        return None
+    payment: Payment | None = Payment.objects.filter(client=wish.client, idempotency_key=wish.idempotency_key).first()
+    if payment and payment.fingerprint != wish.fingerprint:
+        raise IdempotencyMismatch("This Idempotency-Key was used for another request.")
+    return payment
+
+
+def _refuse_unless_payable(payment: Payment, *, at: datetime) -> None:
+    if payment.status in (PaymentStatus.SUCCEEDED, PaymentStatus.AUTHORIZED):
+        raise AlreadyPaid("This order is paid.", facts={"payment_id": payment.id})
+    if payment.status == PaymentStatus.EXPIRED or (payment.status in PAYABLE and payment.expires_at <= at):
+        raise PaymentExpired("The time to pay is over.", facts={"payment_id": payment.id})
+    if payment.status not in PAYABLE:
+        raise NotPayable("This payment has ended.", facts={"payment_id": payment.id, "status": str(payment.status)})
+
+
+def _first_attempt(order: Order, wish: NewPayment, *, at: datetime) -> Opened:
+    if order.status == Order.Status.CANCELLED:
+        raise NotPayable("This order was cancelled.", field="order_id")
+    _check_method(wish.method, order.amount)
+    payment = Payment(
+        order=order,
+        method=wish.method,
+        customer=order.customer,
+        amount_minor=order.amount_minor,
+        currency=order.currency,
+        status=PaymentStatus.PENDING,
+        client=wish.client,
+        idempotency_key=wish.idempotency_key or None,
+        fingerprint=wish.fingerprint,
+        return_url=wish.return_url,
+        notify_url=wish.notify_url,
+        locale=wish.locale,
+        traceparent=context.get().traceparent[:55],
+        expires_at=at + (wish.method.lifetime or settings.ORDER_DURATION),
+        created_at=at,
+        updated_at=at,
+        events_count=1,  # the event below, counted in the insert already
+    )
+    payment.save(force_insert=True)
+    payment.events_count = 0
+    audit.record(actor=wish.actor, action="payment.created", object_type="payment", object_id=payment.id)
+    attempt = attempts.begin(payment, at=at)
+    outbox.publish(events.transaction_created(payment, attempt, at=at))
+    metrics.payment_created(gateway=wish.method.account.gateway, method=wish.method.code)
+    return Opened(payment, attempt, is_replay=False)
+
+
+def _current_or_next(payment: Payment, method: PaymentMethod, *, actor: str, at: datetime) -> Opened:
+    """The attempt that is under way by this method, or the next one. Never a second beside an undecided one."""
+    last = payment.attempts.order_by("number").last()
+    assert last is not None, "a payment has an attempt from its first commit"
+    if last.status in UNDECIDED:
+        if last.status == AttemptStatus.SENT and at - last.created_at < IN_FLIGHT:
+            raise IdempotencyInFlight("The same payment is being started right now.")
+        raise AttemptUndecided("The last attempt's outcome is not known yet; try again in a minute.")
+    is_same = last.method_id == method.id
+    if is_same and last.status in SHOWABLE and (last.pay_url or last.qr_text or not accounts.of(last.account).notifies):
+        return Opened(payment, last, is_replay=True)
+    if last.number >= settings.MAX_ATTEMPTS_PER_PAYMENT:
+        raise TooManyAttempts("This payment has used up its attempts.")
+    _check_method(method, payment.amount)
+    payment.method = method
+    if method.lifetime:
+        payment.expires_at = max(payment.expires_at, at + method.lifetime)
+    attempt = attempts.begin(payment, at=at)
+    outbox.publish(events.transaction_created(payment, attempt, at=at))
+    audit.record(actor=actor, action="payment.attempted", object_type="payment", object_id=payment.id)
+    payment.save(update_fields=["method", "expires_at", "events_count"])
+    return Opened(payment, attempt, is_replay=False)
+
+
+def _send(opened: Opened, *, at: datetime) -> Opened:
+    """Call the gateway, outside any transaction, and commit what it answered."""
+    payment, attempt = opened.payment, opened.attempt
+    try:
+        checkout = accounts.of(attempt.account).create_checkout(_request(payment, attempt, at=at))
+    except GatewayRejected as error:
+        _note_refusal(attempt, code=error.code or "gateway_refused", message=str(error), at=at)
+        raise GatewayRefused("The payment provider refused this payment; another method may work.") from error
+    except GatewayUnavailable as error:
+        if error.never_sent:
+            _note_refusal(attempt, code="gateway_unreachable", message=str(error), at=at)
+            raise GatewayTrouble("The payment provider cannot be reached; try again or use another method.") from error
+        _note_unknown(attempt, at=at)
+        raise GatewayTimeout("The payment provider did not answer in time; we are asking it.") from error
+    return _note_checkout(opened, checkout, at=at)
+
+
+def _request(payment: Payment, attempt: Attempt, *, at: datetime) -> CheckoutRequest:
+    order = payment.order
+    return CheckoutRequest(
+        reference=attempt.gateway_reference,
+        money=attempt.amount,
+        description=order.description or f"Order {order.order_id}",
+        return_url=links.gateway_return(attempt.account),
+        notify_url=links.gateway_notify(attempt.account),
+        locale=payment.locale,
+        created_at=at,
+        expires_at=attempt.expires_at,
+        channel=attempt.method.channel,
+        buyer_name=order.buyer_name,
+        buyer_email=order.buyer_email,
+        buyer_phone=order.buyer_phone,
+    )
+
+
+@transaction.atomic(durable=True)
+def _note_checkout(opened: Opened, checkout: Checkout, *, at: datetime) -> Opened:
+    payment, attempt = _locked(opened.payment.id), Attempt.objects.get(id=opened.attempt.id)
+    attempt.method, attempt.account = opened.attempt.method, opened.attempt.account
+    attempt.pay_url, attempt.qr_text, attempt.deeplink = checkout.pay_url, checkout.qr_text, checkout.deeplink
+    attempt.request, attempt.response = dict(checkout.request), dict(checkout.response)
+    if checkout.gateway_transaction_id and not attempt.gateway_transaction_id:
+        attempt.gateway_transaction_id = checkout.gateway_transaction_id
+    gateway_reports = accounts.of(attempt.account).notifies
+    if attempt.status in UNDECIDED:  # an IPN may have outrun the gateway's own answer
+        was = attempt.status
+        attempt.move_to(AttemptStatus.REQUIRES_ACTION if gateway_reports else AttemptStatus.PENDING, at=at)
+        attempt.next_query_at = attempts.next_ask(attempt.queries, at=at) if gateway_reports else None
+        attempts.note(attempt, was, source=AttemptEvent.Source.API, at=at)
+    attempt.save()
+    if payment.status == PaymentStatus.PENDING:
+        payment.move_to(PaymentStatus.AWAITING_PAYMENT, at=at)
+        payment.save(update_fields=["status", "updated_at"])
+        if not gateway_reports:
+            emails.queue(payment, EmailMessageLog.Kind.ORDER_CREATED, at=at)
+    return Opened(payment, attempt, is_replay=False)
+
+
+@transaction.atomic(durable=True)
+def _note_refusal(attempt: Attempt, *, code: str, message: str, at: datetime) -> None:
+    """The gateway has nothing: this attempt is over, the payment may be tried otherwise."""
+    payment = _locked(attempt.payment_id)
+    fresh = Attempt.objects.get(id=attempt.id)
+    if fresh.status not in UNDECIDED:
+        return
+    was = fresh.status
+    fresh.move_to(AttemptStatus.FAILED, at=at)
+    fresh.failure_code, fresh.failure_message = code[:60], message[:250]
+    fresh.save()
+    attempts.note(fresh, was, source=AttemptEvent.Source.API, at=at, reason=message)
+    outbox.publish(events.transaction_failed(payment, fresh, at=at))
+    if payment.status == PaymentStatus.PENDING:
+        payment.move_to(PaymentStatus.AWAITING_PAYMENT, at=at)
+    payment.save(update_fields=["status", "updated_at", "events_count"])
+
+
+@transaction.atomic(durable=True)
+def _note_unknown(attempt: Attempt, *, at: datetime) -> None:
+    """No usable answer: the attempt is unknown and its first question is due in 30 seconds."""
+    _locked(attempt.payment_id)
+    fresh = Attempt.objects.get(id=attempt.id)
+    if fresh.status != AttemptStatus.SENT:
+        return
+    fresh.move_to(AttemptStatus.UNKNOWN, at=at)
+    fresh.next_query_at = attempts.next_ask(0, at=at)
+    fresh.save()
+    attempts.note(fresh, AttemptStatus.SENT, source=AttemptEvent.Source.API, at=at, reason="no answer")
+
+
+def _check_method(method: PaymentMethod, amount: Money) -> None:
+    if not method.account.is_enabled or not method.takes(amount):
+        raise MethodUnusable("This payment method does not take this amount.", field="payment_method")
+
+
+def _check_return_url(url: str) -> None:
+    if not url:
+        return
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or (parts.hostname or "") not in settings.RETURN_HOSTS:
+        raise ReturnUrlRefused("We do not send customers to this address.", field="return_url")

@@ -1,0 +1,163 @@
+"""What happens when nobody says anything: attempts are asked about, payments end, always after asking the gateway."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+
+from config.core.errors import DomainError
+from gateways.base import GatewayError, GatewayRejected, GatewayUnavailable, ReportInvalid
+from payments.errors import NotPayable, PaymentNotFound
+from payments.models import Attempt, AttemptEvent, MoneyCase, Payment
+from payments.services import accounts, attempts, cases, reports
+from payments.services.reports import Heard, Outcome
+from payments.states import OPEN_ATTEMPTS, PAYABLE, AttemptStatus, PaymentStatus
+
+log = structlog.get_logger(__name__)
+
+_TELLING_NOTHING = (AttemptStatus.SENT, AttemptStatus.UNKNOWN)
+
+
+def ask_due(*, at: datetime, limit: int = 200) -> int:
+    """Ask the gateways about attempts whose question is due, row by row; returns how many were asked."""
+    due = list(Attempt.objects.due_for_query(at=at).select_related("account", "payment")[:limit])
+    for attempt in due:
+        try:
+            ask(attempt, source=AttemptEvent.Source.POLL, at=at)
+        except DomainError:
+            log.exception("ask_failed", attempt=attempt.id)
+    return len(due)
+
+
+def ask(attempt: Attempt, *, source: AttemptEvent.Source, at: datetime, actor: str = "") -> Outcome | None:
+    """Ask the gateway about one attempt and believe its answer; None when it gave none. Outside any transaction."""
+    gateway = accounts.of(attempt.account)
+    if not gateway.notifies:
+        return None
+    try:
+        report = gateway.query(attempt.gateway_reference, created_at=attempt.created_at)
+    except (GatewayUnavailable, GatewayRejected, ReportInvalid) as error:
+        log.warning("query_failed", gateway=gateway.code, gateway_ref=attempt.gateway_reference, error=str(error))
+        _schedule(attempt.id, at=at)
+        return None
+    heard = Heard(account=attempt.account, source=source, at=at, actor=actor)
+    outcome = reports.apply_report(report=report, heard=heard)
+    _schedule(attempt.id, at=at)
+    return outcome
+
+
+def refresh(*, payment_id: str, actor: str, at: datetime) -> Payment:
+    """Ask about every attempt of a payment that may have news, as staff or a customer's page wants it."""
+    for attempt in Attempt.objects.filter(payment_id=payment_id).select_related("account"):
+        if attempt.status != AttemptStatus.SUCCEEDED:
+            ask(attempt, source=AttemptEvent.Source.STAFF, at=at, actor=actor)
+    payment: Payment = Payment.objects.select_related("order", "method").get(id=payment_id)
+    return payment
+
+
+def expire_overdue(*, at: datetime, limit: int = 200) -> int:
+    """End payments whose time is over, one by one, each after its gateway was asked; returns how many ended."""
+    due = list(Payment.objects.overdue(at=at).order_by("expires_at").values_list("id", flat=True)[:limit])
+    return sum(_expire(payment_id, at=at) for payment_id in due)
+
+
+def cancel(*, payment_id: str, actor: str, reason: str, at: datetime) -> Payment:
+    """Cancel a payment that was not paid, after asking its gateway. Raises PaymentNotFound, NotPayable.
+
+    A cancelled payment stays cancelled when called again. Money that comes afterwards is held with a case.
+    """
+    if not Payment.objects.filter(id=payment_id).exists():
+        raise PaymentNotFound("There is no such payment.")
+    _ask_open_attempts(payment_id, source=AttemptEvent.Source.API, at=at)
+    return _cancel(payment_id, actor=actor, reason=reason, at=at)
+
+
+@transaction.atomic(durable=True)
+def _cancel(payment_id: str, *, actor: str, reason: str, at: datetime) -> Payment:
+    payment = _locked(payment_id)
+    if payment.status == PaymentStatus.CANCELLED:
+        return payment
+    if payment.status not in PAYABLE:
+        raise NotPayable("Only an unpaid payment can be cancelled.", facts={"status": str(payment.status)})
+    end(payment, PaymentStatus.CANCELLED, reason="cancelled", note=reason, at=at, actor=actor)
+    return payment
+
+
+def end(payment: Payment, status: PaymentStatus, *, reason: str, note: str, at: datetime, actor: str) -> None:
+    """End a locked payment and its attempts. An attempt that nobody knows about is asked on until it speaks."""
+    last = None
+    attempt_status = AttemptStatus.EXPIRED if status == PaymentStatus.EXPIRED else AttemptStatus.CANCELLED
+    for attempt in payment.attempts.filter(status__in=OPEN_ATTEMPTS).order_by("number"):
+        last = attempt
+        if attempt.status in _TELLING_NOTHING:
+            continue
+        was = attempt.status
+        attempt.move_to(attempt_status, at=at)
+        attempt.queries, attempt.next_query_at = 0, at + attempts.LOOK_AGAIN_AFTER[0]
+        attempt.save()
+        attempts.note(attempt, was, source=AttemptEvent.Source.BEAT, at=at, actor=actor, reason=note)
+    reports.end_unpaid(payment, status, attempt=last, reason=reason, at=at, actor=actor)
+
+
+def _expire(payment_id: str, *, at: datetime) -> bool:
+    try:
+        is_answered = _ask_open_attempts(payment_id, source=AttemptEvent.Source.BEAT, at=at)
+        return _end_overdue(payment_id, is_answered=is_answered, at=at)
+    except (DomainError, GatewayError):
+        log.exception("expiry_failed", payment_id=payment_id)
+        return False
+
+
+def _ask_open_attempts(payment_id: str, *, source: AttemptEvent.Source, at: datetime) -> bool:
+    """Ask about each open attempt; False when a gateway that could know gave no answer."""
+    is_answered = True
+    for attempt in Attempt.objects.open().filter(payment_id=payment_id).select_related("account"):
+        if accounts.of(attempt.account).notifies:
+            is_answered &= ask(attempt, source=source, at=at) is not None
+    return is_answered
+
+
+@transaction.atomic(durable=True)
+def _end_overdue(payment_id: str, *, is_answered: bool, at: datetime) -> bool:
+    """Expire under the lock, if it is still due: an IPN may have paid it while we asked."""
+    payment = _locked(payment_id)
+    if payment.status not in PAYABLE or payment.expires_at > at:
+        return False
+    if not is_answered and at < payment.expires_at + settings.EXPIRY_GRACE:
+        return False
+    end(payment, PaymentStatus.EXPIRED, reason="expired", note="time is over", at=at, actor="system")
+    return True
+
+
+@transaction.atomic(durable=True)
+def _schedule(attempt_id: str, *, at: datetime) -> None:
+    """Plan the next question, or hand the last one to a person."""
+    payment_id = Attempt.objects.values_list("payment_id", flat=True).get(id=attempt_id)
+    payment = _locked(payment_id)
+    attempt = Attempt.objects.get(id=attempt_id)
+    attempt.queries += 1
+    if attempt.status in OPEN_ATTEMPTS:
+        attempt.next_query_at = attempts.next_ask(attempt.queries, at=at)
+        if attempt.next_query_at is None and attempt.status in _TELLING_NOTHING:
+            cases.open_question(
+                kind=MoneyCase.Kind.UNKNOWN_OUTCOME,
+                money=attempt.amount,
+                payment=payment,
+                attempt=attempt,
+                detail="The gateway never told what became of this attempt.",
+                at=at,
+                actor="system",
+            )
+    elif attempt.next_query_at is not None:
+        looks = attempts.LOOK_AGAIN_AFTER
+        attempt.next_query_at = at + looks[attempt.queries] if attempt.queries < len(looks) else None
+    attempt.save(update_fields=["queries", "next_query_at"])
+
+
+def _locked(payment_id: str) -> Payment:
+    rows = Payment.objects.select_for_update(of=("self",)).select_related("order", "method__account")
+    payment: Payment = rows.get(id=payment_id)
+    return payment

@@ -1,0 +1,215 @@
+"""Hearing a gateway: keep the raw message, verify it, apply it, answer in the gateway's own words."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
+
+from config.core import audit, crypto, deadletters, ids, metrics
+from gateways.base import Acknowledgement, HttpMessage, HttpReply, ReportAbout, ReportInvalid
+from payments.models import AttemptEvent, GatewayAccount, Notification
+from payments.services import accounts, refund_steps, reports
+from payments.services.accounts import Connected
+from payments.states import NotificationStatus
+
+log = structlog.get_logger(__name__)
+
+MAX_TRIES: Final = 3
+RETRY_AFTER: Final = (timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10))
+_KEPT_HEADERS: Final = ("content-type", "content-length", "user-agent", "x-request-id")
+_DONE: Final = (NotificationStatus.PROCESSED, NotificationStatus.IGNORED)
+
+_ACKNOWLEDGEMENTS: Final = {
+    reports.Outcome.APPLIED: Acknowledgement.ACCEPTED,
+    reports.Outcome.HELD: Acknowledgement.ACCEPTED,
+    reports.Outcome.NOTED: Acknowledgement.ACCEPTED,
+    reports.Outcome.ALREADY_APPLIED: Acknowledgement.DUPLICATE,
+    reports.Outcome.NOTHING_NEW: Acknowledgement.DUPLICATE,
+    reports.Outcome.ORPHAN: Acknowledgement.UNKNOWN_ORDER,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The row of a message, and whether the same bytes came before."""
+
+    id: str
+    status: str
+
+
+def receive_notification(*, account_code: str, message: HttpMessage, remote_ip: str | None, at: datetime) -> HttpReply:
+    """Take one message of a gateway. The answer says what the gateway needs to know, never what went wrong inside.
+
+    Raises MethodNotFound for an account we do not have. What fails on our side is answered as an error, so that the
+    gateway sends it again, and is swept up by process_waiting() whether it does or not.
+    """
+    connected = accounts.by_code(account_code)
+    gateway = connected.gateway
+    try:
+        kept = _keep(connected.account, message, remote_ip=remote_ip, at=at)
+        if kept.status in _DONE:
+            _count(gateway.code, "duplicate", at)
+            return gateway.acknowledge(Acknowledgement.DUPLICATE)
+        acknowledgement = _process(kept.id, connected, message, source=AttemptEvent.Source.WEBHOOK, at=at)
+    except DatabaseError:
+        log.exception("notification_failed", gateway=gateway.code)
+        _count(gateway.code, "error", at)
+        return gateway.acknowledge(Acknowledgement.ERROR)
+    return gateway.acknowledge(acknowledgement)
+
+
+def process_waiting(*, at: datetime, limit: int = 200) -> int:
+    """Apply messages that were kept and not finished: a crash in between, or an error on our side. Returns how many."""
+    due = Notification.objects.filter(
+        status__in=[NotificationStatus.RECEIVED, NotificationStatus.VERIFIED, NotificationStatus.RETRYING],
+        next_try_at__lte=at,
+    ).order_by("next_try_at")[:limit]
+    handled = 0
+    for notification in due:
+        handled += _retry(notification, at=at)
+    return handled
+
+
+@transaction.atomic(durable=True)
+def reopen(*, notification_id: str, actor: str, reason: str, at: datetime) -> Notification:
+    """Prepare a message for a replay by staff: it will be verified and applied once more."""
+    notification = Notification.objects.select_for_update().get(id=notification_id)
+    audit.record(
+        actor=actor,
+        action="notification.replayed",
+        object_type="notification",
+        object_id=notification.id,
+        reason=reason,
+    )
+    notification.tries = 0
+    notification.next_try_at = at
+    notification.save(update_fields=["tries", "next_try_at"])
+    return notification
+
+
+def replay(*, notification_id: str, actor: str, reason: str, at: datetime) -> Acknowledgement:
+    """Verify and apply a kept message again, as if it had just come. What was applied is not applied twice."""
+    notification = reopen(notification_id=notification_id, actor=actor, reason=reason, at=at)
+    if notification.account is None:
+        return Acknowledgement.ERROR
+    connected = accounts.by_code(notification.account.code)
+    return _process(notification.id, connected, stored_message(notification), source=AttemptEvent.Source.STAFF, at=at)
+
+
+def stored_message(notification: Notification) -> HttpMessage:
+    """The message as it came."""
+    return HttpMessage(
+        method=notification.method,
+        path=notification.path,
+        query=notification.query,
+        headers=notification.headers,
+        body=notification.body.encode("latin-1"),
+    )
+
+
+def _keep(account: GatewayAccount, message: HttpMessage, *, remote_ip: str | None, at: datetime) -> Kept:
+    """Insert the raw message, or count one more delivery of the same bytes. One statement, committed at once."""
+    digest = hashlib.sha256(b"\n".join([message.query.encode(), message.body])).hexdigest()
+    identifier = ids.notification_id()
+    body = crypto.encrypt(message.body, context=f"payments_notification.body:{identifier}")
+    query = crypto.encrypt(message.query, context=f"payments_notification.query:{identifier}") if message.query else ""
+    headers = {name: message.headers[name][:200] for name in _KEPT_HEADERS if name in message.headers}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO payments_notification (id, gateway, account_id, dedupe_key, method, path, query, headers, body,
+                remote_ip, status, outcome, error, deliveries, tries, received_at, next_try_at)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'received', '', '', 1, 0, %s, %s)
+            ON CONFLICT (gateway, account_id, dedupe_key) DO UPDATE SET deliveries = payments_notification.deliveries + 1
+            RETURNING id, status
+            """,
+            [
+                identifier, account.gateway, account.id, digest, message.method[:8], message.path[:500], query,
+                json.dumps(headers), body, remote_ip, at, at + RETRY_AFTER[0],
+            ],
+        )  # fmt: skip
+        row = cursor.fetchone()
+    return Kept(id=row[0], status=row[1])
+
+
+def _process(
+    notification_id: str, connected: Connected, message: HttpMessage, *, source: AttemptEvent.Source, at: datetime
+) -> Acknowledgement:
+    gateway = connected.gateway
+    try:
+        told = gateway.read_notification(message)
+    except ReportInvalid as error:
+        _reject(notification_id, str(error), at=at)
+        _count(gateway.code, "bad_signature", at)
+        log.warning("notification_rejected", gateway=gateway.code, notification=notification_id, error=str(error))
+        return Acknowledgement.BAD_SIGNATURE
+    acknowledgement = Acknowledgement.ACCEPTED
+    for report in told:
+        heard = reports.Heard(account=connected.account, source=source, at=at, notification_id=notification_id)
+        if report.about is ReportAbout.REFUND:
+            outcome = refund_steps.apply_refund_report(report=report, heard=heard)
+        else:
+            outcome = reports.apply_report(report=report, heard=heard)
+        acknowledgement = _ACKNOWLEDGEMENTS[outcome]
+        log.info(f"{gateway.code}_callback", outcome=outcome.value, gateway_ref=report.reference)
+        _count(gateway.code, "orphan" if outcome is reports.Outcome.ORPHAN else "ok", at)
+    return acknowledgement
+
+
+def _count(gateway: str, outcome: str, at: datetime) -> None:
+    metrics.notification_received(gateway=gateway, outcome=outcome, seconds=(timezone.now() - at).total_seconds())
+
+
+def _reject(notification_id: str, error: str, *, at: datetime) -> None:
+    """A message that proves nothing is kept and counted; nothing else changes."""
+    Notification.objects.filter(id=notification_id).exclude(status__in=_DONE).update(
+        status=NotificationStatus.REJECTED,
+        outcome="bad_signature",
+        error=error[:500],
+        next_try_at=None,
+        processed_at=at,
+    )
+
+
+def _retry(notification: Notification, *, at: datetime) -> int:
+    assert notification.account is not None, "only messages to an account of ours are kept"
+    connected = accounts.by_code(notification.account.code)
+    message = stored_message(notification)
+    try:
+        _process(notification.id, connected, message, source=AttemptEvent.Source.WEBHOOK, at=at)
+    except DatabaseError as error:
+        log.exception("notification_failed", notification=notification.id)
+        _put_off(notification, str(error), at=at)
+        return 0
+    return 1
+
+
+@transaction.atomic(durable=True)
+def _put_off(notification: Notification, error: str, *, at: datetime) -> None:
+    """Try again later; after the last try a dead letter holds it."""
+    tries = notification.tries + 1
+    is_last = tries >= MAX_TRIES
+    Notification.objects.filter(id=notification.id).update(
+        tries=tries,
+        status=NotificationStatus.DEAD if is_last else NotificationStatus.RETRYING,
+        error=error[:500],
+        next_try_at=None if is_last else at + RETRY_AFTER[tries],
+    )
+    if is_last:
+        deadletters.bury(
+            source="notification",
+            topic=f"ipn.{notification.gateway}",
+            key=notification.dedupe_key,
+            reference=notification.id,
+            payload={"notification": notification.id},
+            headers={},
+            error=error,
+            attempts=tries,
+        )

@@ -1,0 +1,353 @@
+"""Refunds: asked for, approved where they must be, booked as owed to the customer, then sent (refund_steps)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Sum
+
+from config.core import approvals, audit, ids, inbox
+from config.core.idempotency import IdempotencyMismatch
+from config.core.models import Approval, User
+from config.core.money import Money
+from gateways.base import Refunds
+from ledger import services as ledger
+from payments import postings, refund_split
+from payments.errors import PaymentNotFound, RefundNotFound, RefundRefused, RefundTooMuch
+from payments.models import Capture, ClawBack, Payment, Refund, RefundLine
+from payments.refund_split import Key, Part, Wanted
+from payments.services import accounts, refund_steps
+from payments.services.refund_steps import send
+from payments.states import RefundStatus
+
+__all__ = ["send"]
+
+ACTION = "refund.release"
+R = RefundStatus
+_GONE = (R.FAILED, R.REJECTED, R.CANCELLED)
+"""Refunds in these take nothing of what a payment has left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRefund:
+    """What a caller asks for: an amount, lines, or neither for all that is left. `maker` None means a service."""
+
+    payment_id: str
+    amount: Money | None = None
+    lines: Sequence[Wanted] = field(default_factory=tuple)
+    reason: str = ""
+    actor: str = ""
+    maker: User | None = None
+    client: str = ""
+    idempotency_key: str | None = None
+    fingerprint: str = ""
+    shipping_bearer: Refund.ShippingBearer = Refund.ShippingBearer.PLATFORM
+    route: Refund.Route | None = None
+    bank_details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """A refund, and whether an earlier request with the same key made it."""
+
+    refund: Refund
+    is_replay: bool
+
+
+def request_refund(*, wish: NewRefund, at: datetime) -> Requested:
+    """Promise money back. Small refunds by the gateway leave at once; others wait for a second person.
+
+    Raises PaymentNotFound, RefundRefused (unpaid, disputed, no way back), RefundTooMuch, IdempotencyMismatch. What the
+    gateway does is in the refund's status, never raised.
+    """
+    requested = _request(wish=wish, at=at)
+    if not requested.is_replay and requested.refund.status == R.APPROVED:
+        return Requested(refund_steps.send(refund_id=requested.refund.id, at=at), is_replay=False)
+    return requested
+
+
+@transaction.atomic(durable=True)
+def _request(*, wish: NewRefund, at: datetime) -> Requested:
+    payment = _locked_payment(wish.payment_id)
+    if wish.idempotency_key:
+        known = Refund.objects.filter(client=wish.client, idempotency_key=wish.idempotency_key).first()
+        if known and known.fingerprint != wish.fingerprint:
+            raise IdempotencyMismatch("This Idempotency-Key was used for another request.")
+        if known:
+            return Requested(known, is_replay=True)
+    capture = _refundable_capture(payment)
+    parts = _parts(payment, wish.amount, wish.lines)
+    route = wish.route or _route(capture)
+    refund = _begin(payment, capture, parts, wish, route=route, at=at)
+    if needs_approval(refund.amount, route):
+        _ask_for_approval(refund, wish, at=at)
+    else:
+        refund.move_to(R.APPROVED, at=at)
+        book(refund, actor=wish.actor, at=at)
+    refund.save()
+    return Requested(refund, is_replay=False)
+
+
+def needs_approval(amount: Money, route: Refund.Route | str) -> bool:
+    """Every bank refund, and what exceeds the limit of its currency; a currency without a limit always does."""
+    limit = settings.REFUND_APPROVAL_LIMITS.get(amount.currency)
+    return route == Refund.Route.BANK or limit is None or amount > Money.parse(limit, amount.currency)
+
+
+def release(approval: Approval, at: datetime) -> None:
+    """Book and send a refund that two people agreed on: what config.core.approvals calls, perhaps more than once."""
+    refund = _release(approval.object_id, approval, at=at)
+    if refund.status == R.APPROVED and refund.route == Refund.Route.GATEWAY:
+        refund_steps.send(refund_id=refund.id, at=at)
+
+
+@transaction.atomic(durable=True)
+def _release(refund_id: str, approval: Approval, *, at: datetime) -> Refund:
+    payment_id = Refund.objects.values_list("payment_id", flat=True).get(id=refund_id)
+    if payment_id:
+        _locked_payment(payment_id)
+    refund = locked(refund_id)
+    if inbox.claim(approvals.approval_cause(approval)):
+        assert approval.checker is not None, "an approval was given by somebody"
+        refund.move_to(R.APPROVED, at=at)
+        book(refund, actor=f"user:{approval.checker.email}", at=at)
+        refund.save()
+    return refund
+
+
+def current_payload(approval: Approval) -> dict[str, object]:
+    """What the request would say if it were made now."""
+    return _payload(Refund.objects.get(id=approval.object_id))
+
+
+def give_up(approval: Approval, at: datetime) -> None:
+    """Nobody agreed: what was reserved is free again. Joins the decision's transaction."""
+    refund = locked(approval.object_id)
+    if refund.status != R.PENDING_APPROVAL:
+        return
+    refund.move_to(R.REJECTED, at=at)
+    refund.save()
+    if refund.payment_id:
+        payment = _locked_payment(refund.payment_id)
+        payment.refunding_minor -= refund.amount_minor
+        payment.updated_at = at
+        payment.save(update_fields=["refunding_minor", "updated_at"])
+
+
+def book(refund: Refund, *, actor: str, at: datetime) -> None:
+    """Book a refund as owed to the customer, with its claims on shops. Joins the commit that approves it."""
+    assert connection.in_atomic_block and refund.payment is not None, "a refund is booked in the commit of its approval"
+    lines = list(refund.lines.select_related("shop_order"))
+    by_shop = refund.shipping_bearer == Refund.ShippingBearer.SHOP
+    ledger.post(
+        reference=f"{refund.id}:booked",
+        event="refund_booked",
+        lines=postings.refund_booked(lines, shipping_by_shop=by_shop, currency=refund.currency),
+        occurred_at=at,
+        subject=refund.id,
+        order_ref=refund.payment.order.order_id,
+        actor=actor,
+        reason=refund.reason,
+    )
+    ClawBack.objects.bulk_create(
+        ClawBack(
+            refund=refund,
+            shop_id=line.shop_order.shop_id,
+            shop_order=line.shop_order,
+            amount_minor=line.list_minor,
+            currency=refund.currency,
+            created_at=at,
+        )
+        for line in lines
+        if line.list_minor and _is_claimed_back(line, by_shop=by_shop)
+    )
+    refund.next_step_at = at if refund.route == Refund.Route.GATEWAY else None
+
+
+def book_the_rest(*, payment_id: str, reason: str, actor: str, at: datetime) -> Refund:
+    """Book a refund of all that is left of a payment, decided by two people elsewhere. Joins that commit."""
+    payment = _locked_payment(payment_id)
+    capture = _refundable_capture(payment)
+    wish = NewRefund(payment_id=payment_id, reason=reason, actor=actor)
+    refund = _begin(payment, capture, _parts(payment, None, ()), wish, route=_route(capture), at=at)
+    refund.move_to(R.APPROVED, at=at)
+    book(refund, actor=actor, at=at)
+    refund.save()
+    return refund
+
+
+def begin_of_held_money(*, capture: Capture, reason: str, actor: str, at: datetime) -> Refund:
+    """A refund of money in suspense, approved with its case. Joins that commit; the caller books it."""
+    identifier = ids.refund_id()
+    route = _route(capture)
+    refund = Refund(
+        id=identifier,
+        payment=None,
+        capture=capture,
+        is_of_held_money=True,
+        amount_minor=capture.amount_minor,
+        currency=capture.currency,
+        route=route,
+        reason=reason[:250],
+        requested_by=actor,
+        gateway_reference=_reference(capture, identifier, at),
+        next_step_at=at if route == Refund.Route.GATEWAY else None,
+        created_at=at,
+        updated_at=at,
+    )
+    refund.move_to(R.APPROVED, at=at)
+    refund.save(force_insert=True)
+    audit.record(actor=actor, action="refund.requested", object_type="refund", object_id=refund.id, reason=reason)
+    return refund
+
+
+def locked(refund_id: str) -> Refund:
+    """The refund, its row locked. Raises RefundNotFound."""
+    rows = Refund.objects.select_for_update(of=("self",)).select_related("payment__order", "capture__account")
+    refund: Refund | None = rows.filter(id=refund_id).first()
+    if refund is None:
+        raise RefundNotFound("There is no such refund.")
+    return refund
+
+
+def _locked_payment(payment_id: str) -> Payment:
+    rows = Payment.objects.select_for_update(of=("self",)).select_related("order")
+    payment: Payment | None = rows.filter(id=payment_id).first()
+    if payment is None:
+        raise PaymentNotFound("There is no such payment.")
+    return payment
+
+
+def _refundable_capture(payment: Payment) -> Capture:
+    capture = (
+        payment.captures.filter(disposition=Capture.Disposition.APPLIED).select_related("account", "attempt").first()
+    )
+    if capture is None or not payment.refundable:
+        raise RefundRefused("Nothing of this payment is left to refund.", facts={"status": str(payment.status)})
+    if payment.disputed_minor:
+        raise RefundRefused("This payment is disputed; a refund now would pay twice.")
+    return capture
+
+
+def _parts(payment: Payment, amount: Money | None, lines: Sequence[Wanted]) -> list[Part]:
+    if amount is not None and (amount.currency != payment.currency or amount.minor <= 0):
+        raise RefundTooMuch("A refund is a positive amount in the payment's currency.", field="amount")
+    available = refund_split.units(
+        shop_orders=list(payment.order.shop_orders.order_by("id")), paid=payment.amount, refunded=refunded_of(payment)
+    )
+    if lines:
+        parts = refund_split.by_lines(lines, available)
+        cash = sum(part.cash for part in parts)
+        if amount is not None and amount.minor != cash:
+            raise RefundTooMuch(
+                "The amount is not the cash of these lines.", field="amount", facts={"cash_of_lines": cash}
+            )
+    elif amount is None or amount == payment.refundable:
+        parts = refund_split.everything(available)
+    else:
+        parts = refund_split.by_amount(amount, available)
+    if not 0 < sum(part.cash for part in parts) <= payment.refundable.minor:
+        raise RefundTooMuch(
+            "More than is left to refund.", field="amount", facts={"refundable": str(payment.refundable)}
+        )
+    return parts
+
+
+def refunded_of(payment: Payment) -> dict[Key, tuple[int, int]]:
+    """(cash, site) per shop order and kind that refunds of this payment hold or took."""
+    rows = (
+        RefundLine.objects.filter(refund__payment=payment)
+        .exclude(refund__status__in=_GONE)
+        .values("shop_order_id", "kind")
+        .annotate(cash=Sum("cash_minor"), site=Sum("site_minor"))
+    )
+    return {(row["shop_order_id"], RefundLine.Kind(row["kind"])): (row["cash"], row["site"]) for row in rows}
+
+
+def _begin(
+    payment: Payment, capture: Capture, parts: Sequence[Part], wish: NewRefund, *, route: Refund.Route, at: datetime
+) -> Refund:
+    identifier = ids.refund_id()
+    cash = sum(part.cash for part in parts)
+    refund = Refund(
+        id=identifier,
+        payment=payment,
+        capture=capture,
+        amount_minor=cash,
+        currency=payment.currency,
+        route=route,
+        reason=wish.reason[:250],
+        shipping_bearer=wish.shipping_bearer,
+        bank_details=dict(wish.bank_details),
+        requested_by=wish.actor,
+        gateway_reference=_reference(capture, identifier, at),
+        client=wish.client,
+        idempotency_key=wish.idempotency_key or None,
+        fingerprint=wish.fingerprint,
+        created_at=at,
+        updated_at=at,
+    )
+    refund.save(force_insert=True)
+    RefundLine.objects.bulk_create(
+        RefundLine(
+            refund=refund,
+            shop_order=part.unit.shop_order,
+            kind=part.unit.kind,
+            list_minor=part.cash + part.site,
+            cash_minor=part.cash,
+            site_minor=part.site,
+        )
+        for part in parts
+    )
+    payment.refunding_minor += cash
+    payment.updated_at = at
+    payment.save(update_fields=["refunding_minor", "updated_at"])
+    audit.record(
+        actor=wish.actor, action="refund.requested", object_type="refund", object_id=refund.id, reason=wish.reason,
+        after={"payment": payment.id, "amount_minor": cash, "currency": payment.currency},
+    )  # fmt: skip
+    return refund
+
+
+def _ask_for_approval(refund: Refund, wish: NewRefund, *, at: datetime) -> None:
+    refund.move_to(R.PENDING_APPROVAL, at=at)
+    refund.approval = approvals.request(
+        action=ACTION,
+        object_type="refund",
+        object_id=refund.id,
+        payload=_payload(refund),
+        maker=wish.maker,
+        maker_name=wish.maker.email if wish.maker else wish.actor,
+        reason=wish.reason or "refund",
+        amount=refund.amount,
+        at=at,
+    )
+
+
+def _payload(refund: Refund) -> dict[str, object]:
+    return {
+        "refund": refund.id,
+        "payment": refund.payment_id,
+        "amount_minor": refund.amount_minor,
+        "currency": refund.currency,
+        "route": str(refund.route),
+        "bank_details": dict(refund.bank_details),
+    }
+
+
+def _route(capture: Capture) -> Refund.Route:
+    gateway = accounts.of(capture.account)
+    return Refund.Route.GATEWAY if isinstance(gateway, Refunds) else Refund.Route.BANK
+
+
+def _reference(capture: Capture, refund_id: str, at: datetime) -> str:
+    return accounts.of(capture.account).reference(ids.number_of(refund_id), at)
+
+
+def _is_claimed_back(line: RefundLine, *, by_shop: bool) -> bool:
+    bearer = postings.refund_bearer(line, shipping_by_shop=by_shop)
+    return bearer.code.startswith("clawback:")

@@ -1,0 +1,328 @@
+"""The one place a payment succeeds. IPN, return page, poll, file and staff all end in apply_report()."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from config.core import audit, ids, metrics, outbox
+from config.core.money import Money
+from gateways.base import Report, ReportStatus
+from ledger import chart
+from ledger import services as ledger
+from payments import events, postings
+from payments.models import (
+    Attempt,
+    AttemptEvent,
+    Capture,
+    EmailMessageLog,
+    GatewayAccount,
+    MoneyCase,
+    Notification,
+    Order,
+    Payment,
+)
+from payments.services import attempts, cases, emails, orders
+from payments.states import ATTEMPT_TRANSITIONS, LIVE, PAYABLE, AttemptStatus, NotificationStatus, PaymentStatus
+
+
+class Outcome(StrEnum):
+    """What a report changed."""
+
+    APPLIED = "applied"  # money came and paid its payment
+    HELD = "held"  # money came and waits in suspense with a case
+    ALREADY_APPLIED = "already_applied"  # we knew
+    NOTED = "noted"  # no money; a state moved
+    NOTHING_NEW = "nothing_new"  # worse or older news than what we know
+    ORPHAN = "orphan"  # nothing of ours by that reference, and no money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """Who told us, and how."""
+
+    account: GatewayAccount
+    source: AttemptEvent.Source
+    at: datetime
+    notification_id: str = ""
+    actor: str = ""
+
+    @property
+    def who(self) -> str:
+        """For the audit trail."""
+        return self.actor or f"gateway:{self.account.code}"
+
+
+@transaction.atomic(durable=True)
+def apply_report(*, report: Report, heard: Heard) -> Outcome:
+    """Believe a gateway about one attempt, once; the journal, the event and the state share one commit.
+
+    Never raises for what a gateway may truly say: money that no payment can take goes to suspense with a case.
+    """
+    payment = (
+        Payment.objects.select_for_update(of=("self",))
+        .select_related("order")
+        .filter(attempts__account=heard.account, attempts__gateway_reference=report.reference)
+        .first()
+    )
+    attempt = None
+    if payment:
+        attempt = Attempt.objects.get(account=heard.account, gateway_reference=report.reference)
+        attempt.account, attempt.payment = heard.account, payment
+    outcome = _believe(report, heard, payment, attempt)
+    if heard.notification_id:
+        _settle_notification(heard, outcome, payment, attempt)
+    return outcome
+
+
+def _believe(report: Report, heard: Heard, payment: Payment | None, attempt: Attempt | None) -> Outcome:
+    if report.status is ReportStatus.PAID:
+        return _take_money(report, heard, payment, attempt)
+    if payment is None or attempt is None:
+        return Outcome.ORPHAN
+    if report.status is ReportStatus.AUTHORIZED:
+        return _authorize(report, heard, payment, attempt)
+    return _note_unpaid(report, heard, payment, attempt)
+
+
+def _take_money(report: Report, heard: Heard, payment: Payment | None, attempt: Attempt | None) -> Outcome:
+    assert report.money is not None and report.gateway_transaction_id, "a PAID report names its money"
+    problem = _why_not(report.money, heard.account, payment)
+    capture = Capture(
+        id=ids.capture_id(),
+        account=heard.account,
+        gateway_transaction_id=report.gateway_transaction_id,
+        attempt=attempt,
+        payment=payment,
+        amount_minor=report.money.minor,
+        currency=report.money.currency,
+        disposition=Capture.Disposition.HELD if problem else Capture.Disposition.APPLIED,
+        journal_reference=f"cap:{heard.account.code}:{report.gateway_transaction_id}",
+        occurred_at=report.occurred_at or heard.at,
+        created_at=heard.at,
+    )
+    if not _is_new(capture):
+        return Outcome.ALREADY_APPLIED
+    if problem:
+        return _hold(capture, problem, heard)
+    assert payment is not None and attempt is not None, "only a payment of ours can take money"
+    _succeed(payment, attempt, capture, heard)
+    return Outcome.APPLIED
+
+
+def _is_new(capture: Capture) -> bool:
+    """Insert a capture; False when this money was captured before. The unique constraint is what decides."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO payments_capture (id, account_id, gateway_transaction_id, attempt_id, payment_id, amount_minor,
+                currency, disposition, journal_reference, occurred_at, created_at)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+            ON CONFLICT (account_id, gateway_transaction_id) DO NOTHING
+            """,
+            [
+                capture.id, capture.account_id, capture.gateway_transaction_id, capture.attempt_id, capture.payment_id,
+                capture.amount_minor, capture.currency, capture.disposition, capture.journal_reference,
+                capture.occurred_at, capture.created_at,
+            ],
+        )  # fmt: skip
+        return bool(cursor.rowcount == 1)
+
+
+def _why_not(money: Money, account: GatewayAccount, payment: Payment | None) -> MoneyCase.Kind | None:
+    """Why a payment cannot take this money; None when it can."""
+    if payment is None:
+        return MoneyCase.Kind.UNKNOWN_ORDER
+    if payment.captured_minor:
+        return MoneyCase.Kind.DOUBLE_PAYMENT
+    if money.currency != payment.currency:
+        return MoneyCase.Kind.CURRENCY_MISMATCH
+    if money.minor != payment.amount_minor:
+        return MoneyCase.Kind.AMOUNT_MISMATCH
+    if payment.status == PaymentStatus.CANCELLED or payment.order.status == Order.Status.CANCELLED:
+        return MoneyCase.Kind.PAID_CANCELLED
+    has_ended = payment.status in (PaymentStatus.FAILED, PaymentStatus.EXPIRED)
+    if has_ended and Payment.objects.filter(order_id=payment.order_id, status__in=LIVE).exists():
+        return MoneyCase.Kind.LATE_PAYMENT
+    return None
+
+
+def _succeed(payment: Payment, attempt: Attempt, capture: Capture, heard: Heard) -> None:
+    at = heard.at
+    payment.is_late = payment.status in (PaymentStatus.FAILED, PaymentStatus.EXPIRED)
+    payment.move_to(PaymentStatus.SUCCEEDED, at=at)
+    payment.captured_minor = capture.amount_minor
+    _end_attempt(attempt, AttemptStatus.SUCCEEDED, capture.gateway_transaction_id, heard)
+    outbox.publish(
+        events.payment_completed(payment, attempt, at=at), events.order_payment_received(payment, attempt, at=at)
+    )
+    payment.save(
+        update_fields=[
+            "status", "updated_at", "succeeded_at", "ended_at", "captured_minor", "is_late", "events_count",
+        ]
+    )  # fmt: skip
+    ledger.post(
+        reference=capture.journal_reference,
+        event="captured",
+        lines=postings.captured(money_source(capture), orders.split_of_payment(payment)),
+        occurred_at=capture.occurred_at,
+        subject=payment.id,
+        order_ref=payment.order.order_id,
+        actor=heard.who,
+    )
+    audit.record(
+        actor=heard.who,
+        action="payment.succeeded",
+        object_type="payment",
+        object_id=payment.id,
+        after={"capture": capture.id, "amount_minor": capture.amount_minor, "currency": capture.currency},
+    )
+    emails.queue(payment, EmailMessageLog.Kind.PAYMENT_SUCCEEDED, at=at)
+    cases.answer_questions(attempt, at=at, actor=heard.who)
+    gateway, waited = heard.account.gateway, (at - payment.created_at).total_seconds()
+    metrics.payment_captured(
+        gateway=gateway, currency=payment.currency, amount_minor=payment.amount_minor, seconds=waited
+    )
+    if payment.is_late:
+        metrics.late_success(gateway=gateway)
+
+
+def _end_attempt(attempt: Attempt, status: AttemptStatus, gateway_transaction_id: str, heard: Heard) -> None:
+    if status not in ATTEMPT_TRANSITIONS[attempt.status]:
+        return
+    was = attempt.status
+    attempt.move_to(status, at=heard.at)
+    attempt.gateway_transaction_id = gateway_transaction_id or attempt.gateway_transaction_id
+    attempt.save(
+        update_fields=[
+            "status", "updated_at", "ended_at", "next_query_at", "gateway_transaction_id", "failure_code", "failure_message",
+        ]
+    )  # fmt: skip
+    attempts.note(attempt, was, source=heard.source, at=heard.at, actor=heard.who, reason=attempt.failure_message)
+
+
+def money_source(capture: Capture) -> chart.AccountRef:
+    """The account that a capture's money sits in: with the gateway, or with the carrier that collected it."""
+    if capture.account.gateway == "cod":
+        return chart.cod_receivable(capture.gateway_transaction_id.partition(":")[0])
+    return chart.gateway_clearing(capture.account.code)
+
+
+def _hold(capture: Capture, problem: MoneyCase.Kind, heard: Heard) -> Outcome:
+    """Book money that no payment can take, and ask a person. The attempt it came by has still succeeded."""
+    if capture.attempt:
+        _end_attempt(capture.attempt, AttemptStatus.SUCCEEDED, capture.gateway_transaction_id, heard)
+    ledger.post(
+        reference=capture.journal_reference,
+        event="unexpected_money",
+        lines=postings.unexpected(money_source(capture), capture.money),
+        occurred_at=capture.occurred_at,
+        subject=capture.payment_id or capture.id,
+        order_ref=capture.payment.order.order_id if capture.payment else "",
+        actor=heard.who,
+        reason=problem.value,
+    )
+    cases.open_for_money(capture=capture, kind=problem, at=heard.at, actor=heard.who)
+    metrics.money_case_opened(gateway=heard.account.gateway, kind=problem.value)
+    return Outcome.HELD
+
+
+def _authorize(report: Report, heard: Heard, payment: Payment, attempt: Attempt) -> Outcome:
+    """Money is reserved, not taken: nothing is booked (LEDGER.md 6, refund rule, last sentence)."""
+    if (
+        payment.status != PaymentStatus.AWAITING_PAYMENT
+        or AttemptStatus.PENDING not in ATTEMPT_TRANSITIONS[attempt.status]
+    ):
+        return Outcome.NOTHING_NEW
+    was = attempt.status
+    attempt.move_to(AttemptStatus.PENDING, at=heard.at)
+    attempt.gateway_transaction_id = report.gateway_transaction_id or attempt.gateway_transaction_id
+    attempt.save()
+    attempts.note(attempt, was, source=heard.source, at=heard.at, actor=heard.who, reason="authorized")
+    payment.move_to(PaymentStatus.AUTHORIZED, at=heard.at)
+    payment.save(update_fields=["status", "updated_at"])
+    audit.record(actor=heard.who, action="payment.authorized", object_type="payment", object_id=payment.id)
+    return Outcome.NOTED
+
+
+_UNPAID = {
+    ReportStatus.PENDING: AttemptStatus.PENDING,
+    ReportStatus.FAILED: AttemptStatus.FAILED,
+    ReportStatus.CANCELLED: AttemptStatus.CANCELLED,
+    ReportStatus.EXPIRED: AttemptStatus.EXPIRED,
+    ReportStatus.NOT_FOUND: AttemptStatus.FAILED,  # a definite no: the gateway never got our request
+}
+
+
+def _note_unpaid(report: Report, heard: Heard, payment: Payment, attempt: Attempt) -> Outcome:
+    """No money. Worse news than what we know is recorded by its row and changes nothing."""
+    status = _UNPAID.get(report.status)
+    if status is None or status == attempt.status or status not in ATTEMPT_TRANSITIONS[attempt.status]:
+        return Outcome.NOTHING_NEW
+    if status == AttemptStatus.PENDING and attempt.status == AttemptStatus.REQUIRES_ACTION:
+        return Outcome.NOTHING_NEW  # "waiting for the payer" is what we said already
+    if status == AttemptStatus.PENDING:
+        was = attempt.status
+        attempt.move_to(status, at=heard.at)
+        attempt.save(update_fields=["status", "updated_at"])
+        attempts.note(attempt, was, source=heard.source, at=heard.at, actor=heard.who)
+    else:
+        attempt.failure_code, attempt.failure_message = report.code[:60], report.message[:250]
+        _end_attempt(attempt, status, report.gateway_transaction_id, heard)
+        outbox.publish(events.transaction_failed(payment, attempt, at=heard.at))
+        cases.answer_questions(attempt, at=heard.at, actor=heard.who)
+    _follow(payment, attempt, heard)
+    return Outcome.NOTED
+
+
+def _follow(payment: Payment, attempt: Attempt, heard: Heard) -> None:
+    """What an unpaid attempt means for its payment: it stays payable until its attempts run out."""
+    if payment.status == PaymentStatus.PENDING:
+        payment.move_to(PaymentStatus.AWAITING_PAYMENT, at=heard.at)
+    is_out_of_tries = attempt.number >= settings.MAX_ATTEMPTS_PER_PAYMENT and attempt.status != AttemptStatus.PENDING
+    if payment.status in PAYABLE and is_out_of_tries:
+        end_unpaid(
+            payment, PaymentStatus.FAILED, attempt=attempt, reason="attempts_exhausted", at=heard.at, actor=heard.who
+        )
+        return
+    payment.save(update_fields=["status", "updated_at", "events_count"])
+
+
+def end_unpaid(
+    payment: Payment, status: PaymentStatus, *, attempt: Attempt | None, reason: str, at: datetime, actor: str
+) -> None:
+    """End a locked payment without money, and say so exactly once. Joins the caller's transaction."""
+    metrics.payment_moved(
+        gateway=payment.method.account.gateway,
+        method=payment.method.code,
+        from_status=payment.status,
+        to_status=status.value,
+    )
+    payment.move_to(status, at=at)
+    payment.failure_code = reason
+    if status == PaymentStatus.EXPIRED:
+        outbox.publish(events.transaction_timeout(payment, attempt, at=at))
+    outbox.publish(events.payment_failed(payment, attempt, reason=reason, at=at))
+    payment.save(update_fields=["status", "updated_at", "ended_at", "failure_code", "events_count"])
+    audit.record(
+        actor=actor, action=f"payment.{status.value}", object_type="payment", object_id=payment.id, reason=reason
+    )
+    if settings.EMAIL_ON_FAILURE:
+        emails.queue(payment, EmailMessageLog.Kind.PAYMENT_FAILED, at=at)
+
+
+def _settle_notification(heard: Heard, outcome: Outcome, payment: Payment | None, attempt: Attempt | None) -> None:
+    """Mark the message that told us, in the commit of what it changed."""
+    is_news = outcome in (Outcome.APPLIED, Outcome.HELD, Outcome.NOTED)
+    Notification.objects.filter(id=heard.notification_id).update(
+        status=NotificationStatus.PROCESSED if is_news else NotificationStatus.IGNORED,
+        outcome=outcome.value,
+        payment=payment,
+        attempt=attempt,
+        processed_at=heard.at,
+        next_try_at=None,
+    )
