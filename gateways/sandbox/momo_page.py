@@ -19,18 +19,23 @@ VIETNAM: Final = timezone(timedelta(hours=7))
 WORDS: Final[dict[str, dict[str, str]]] = {
     "vi": {
         "title": "Thanh toán đơn hàng", "amount": "Số tiền", "order": "Mã đơn hàng", "info": "Nội dung",
-        "shop": "Nhà cung cấp", "scan": "Quét mã bằng điện thoại", "left": "Hết hạn sau", "otp": "Mã OTP",
+        "shop": "Nhà cung cấp", "scan": "Hoặc quét mã bằng điện thoại khác", "left": "Hết hạn sau", "otp": "Mã OTP",
         "otp_hint": "Ví thử nghiệm: 6 chữ số bất kỳ", "otp_wrong": "Mã OTP gồm đúng 6 chữ số.", "pay": "Thanh toán",
         "decline": "Từ chối thanh toán", "insufficient": "Ví không đủ tiền", "expire": "Để hết hạn",
         "test": "Môi trường thử nghiệm, không có tiền thật", "ended": "Giao dịch đã kết thúc",
+        "is_paid": "Đã thanh toán", "is_authorized": "Đã giữ tiền", "is_declined": "Đã từ chối thanh toán",
+        "is_insufficient": "Ví không đủ tiền, chưa thanh toán", "is_expired": "Liên kết đã hết hạn", "is_cancelled": "Đã hủy",
         "back": "Quay lại cửa hàng", "other": "Thử tình huống khác", "switch": "English", "created": "Tạo lúc",
     },
     "en": {
         "title": "Pay for your order", "amount": "Amount", "order": "Order", "info": "For", "shop": "Merchant",
-        "scan": "Scan with your phone", "left": "Expires in", "otp": "One-time code",
+        "scan": "Or scan with another phone", "left": "Expires in", "otp": "One-time code",
         "otp_hint": "Test wallet: any 6 digits", "otp_wrong": "The one-time code has exactly 6 digits.", "pay": "Pay",
         "decline": "Decline", "insufficient": "Not enough money", "expire": "Let it expire",
-        "test": "Test environment, no real money", "ended": "This payment has ended", "back": "Back to the shop",
+        "test": "Test environment, no real money", "ended": "This payment has ended",
+        "is_paid": "Paid", "is_authorized": "Authorised", "is_declined": "Declined",
+        "is_insufficient": "Not paid: not enough money", "is_expired": "The link has expired", "is_cancelled": "Cancelled",
+        "back": "Back to the shop",
         "other": "Try another ending", "switch": "Tiếng Việt", "created": "Created",
     },
 }  # fmt: skip
@@ -56,6 +61,7 @@ def render(payment: Payment, *, language: str, leave: str, scan: str, wrong_code
         "error": words["otp_wrong"] if wrong_code else "",
         "error_class": "" if wrong_code else "none",
         "leave": leave,
+        "stage_text": words.get(f"is_{payment.stage}", words["ended"]),
     }
     escaped = {name: html.escape(value) for name, value in values.items()}
     template = Template((TEMPLATES / ("momo_ended.html" if leave else "momo_pay.html")).read_text(encoding="utf-8"))
@@ -70,5 +76,7 @@ def gone() -> str:
 
 def _qr(text: str) -> str:
     drawing = io.BytesIO()
-    segno.make(text, error="m").save(drawing, kind="svg", xmldecl=False, svgns=False, scale=5, border=1, dark="#1f1a24")
+    segno.make(text, error="m").save(
+        drawing, kind="svg", xmldecl=False, svgns=False, omitsize=True, border=1, dark="#1f1a24"
+    )
     return drawing.getvalue().decode()
