@@ -6,7 +6,7 @@ WORKDIR /srv/reckoner
 COPY pyproject.toml requirements.lock ./
 # What the product needs, without the tools of developers, at the versions and hashes of the lock.
 RUN uv venv /srv/venv \
- && uv pip install --python /srv/venv/bin/python -r pyproject.toml --constraint requirements.lock
+ && uv pip install --python /srv/venv/bin/python --require-hashes -r pyproject.toml --constraint requirements.lock
 
 FROM python:3.12-slim-bookworm
 RUN apt-get update \

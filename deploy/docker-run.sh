@@ -13,6 +13,7 @@ ENVIRONMENT=development
 SECRET_KEY=$(random)
 JWT_SECRET=$(random)
 ENCRYPTION_KEYS=k1:$(head -c 32 /dev/urandom | base64 | tr -d '\n')
+PARTNER_CODE_MOMO=MOMODEMO
 ACCESS_KEY_MOMO=$(random)
 SECRET_KEY_MOMO=$(random)
 POSTGRES_PASSWORD=$(random)

@@ -96,7 +96,7 @@ def test_a_variable_that_the_operator_set_is_passed_on_as_it_is(
 
     assert (env["SENDER_NAME"], env["PUBLIC_URL"]) == ("Chợ", "https://pay.example.com")
     assert env["REDIS_URL"] == "redis://cache/0"
-    assert env["ENDPOINT_MOMO"] == "http://127.0.0.1:8001/momo"
+    assert env["ENDPOINT_MOMO"] == "http://127.0.0.1:8001"
 
 
 # --- Secrets and tokens ----------------------------------------------------------------------------------------------

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 
 import yaml
 
 import dev
+from config.core import kafka
 
 READ = re.compile(r"""(?:env(?:\.\w+)?\(|read\.\w+\(\s*env,)\s*((?:["'][A-Z][A-Z0-9_]+["'],?\s*)+)""")
 
@@ -37,10 +39,14 @@ def test_the_example_names_no_variable_that_nobody_reads() -> None:
 def test_demo_procfile_and_compose_run_the_same_processes() -> None:
     compose = yaml.safe_load((dev.ROOT / "compose.yaml").read_text())["services"]
     procfile = dict(line.split(": ", 1) for line in (dev.ROOT / "Procfile").read_text().splitlines())
-    demo = {role.name for role in dev.roles(web_port=1, sandbox_port=2)}
+    demo = {role.name for role in dev.roles(web_port=1, sandbox_port=2, env=defaultdict(str))}
 
     assert demo == {*procfile, "sandbox"} - {"release"}
     assert demo <= compose.keys()
     for name in ("worker", "beat", "relay", "consumer"):
         words = " ".join(compose[name]["command"][:3])
         assert procfile[name].startswith(words)
+
+
+def test_the_mock_cluster_offers_every_topic_that_is_written_or_read() -> None:
+    assert set(kafka.all_topics()) - set(dev.TOPICS) == set()
