@@ -1,0 +1,159 @@
+"""Reading an order as other services tell it: the same keys in an API body and in an `order.created` event.
+
+Amounts are major units, as decimal text or numbers. What is read here is only well-formed; whether its parts add up is
+what `orders.record` checks.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Final
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+
+from config.core.errors import InvalidInput
+from config.core.money import Money, MoneyError
+from payments.models import Order
+from payments.services.orders import OrderDraft, ShopOrderDraft
+
+MAX_SHOP_ORDERS: Final = 200
+LOCALES: Final = ("vi", "en")
+_MAX_NUMBER_TEXT: Final = 40
+
+
+def draft_from(data: Mapping[str, object], *, source: Order.Source) -> OrderDraft:
+    """An order from its outward form. Raises InvalidInput or MoneyError, with the field at fault as a pointer.
+
+    Unknown keys are ignored, so that the order service may tell more than we need. Without a currency it is VND.
+    """
+    currency = _text(data, "currency", limit=3) or "VND"
+    costs = _mapping(data, "platform_costs")
+    buyer = _mapping(data, "buyer")
+    return OrderDraft(
+        order_id=_identifier(data, "order_id", limit=100),
+        customer=_identifier(data, "customer_id", limit=120),
+        amount=_money(data, "amount", currency),
+        source=source,
+        shop_orders=_shop_orders(data, currency),
+        site_order_voucher_discount_minor=_discount(costs, "site_order_voucher_discount", currency),
+        site_promotion_discount_minor=_discount(costs, "site_promotion_discount", currency),
+        site_shipping_discount_minor=_discount(costs, "site_shipping_discount", currency),
+        description=_text(data, "description", limit=250),
+        locale=_locale(data),
+        buyer_name=_text(buyer, "name", limit=200, at="buyer"),
+        buyer_email=_email(buyer),
+        buyer_phone=_text(buyer, "phone", limit=40, at="buyer"),
+    )
+
+
+def _shop_orders(data: Mapping[str, object], currency: str) -> tuple[ShopOrderDraft, ...]:
+    given = data.get("shop_orders")
+    if given is None:
+        return ()
+    if not isinstance(given, list):
+        raise InvalidInput("This must be a list.", field="shop_orders")
+    if len(given) > MAX_SHOP_ORDERS:
+        raise InvalidInput(f"An order has at most {MAX_SHOP_ORDERS} shop orders.", field="shop_orders")
+    return tuple(_shop_order(part, f"shop_orders/{number}", currency) for number, part in enumerate(given))
+
+
+def _shop_order(part: object, at: str, currency: str) -> ShopOrderDraft:
+    if not isinstance(part, Mapping):
+        raise InvalidInput("This must be an object.", field=at)
+    return ShopOrderDraft(
+        shop_order_id=_identifier(part, "shop_order_id", limit=100, at=at),
+        shop_id=_identifier(part, "shop_id", limit=64, at=at),
+        shop_name=_text(part, "shop_name", limit=200, at=at),
+        order_subtotal_minor=_money(part, "order_subtotal", currency, at=at).minor,
+        shop_funded_product_discount_minor=_discount(part, "shop_funded_product_discount", currency, at=at),
+        site_funded_product_discount_minor=_discount(part, "site_funded_product_discount", currency, at=at),
+        shop_voucher_discount_minor=_discount(part, "shop_voucher_discount", currency, at=at),
+        shipping_fee_minor=_discount(part, "shipping_fee", currency, at=at),
+    )
+
+
+def _mapping(data: Mapping[str, object], name: str) -> Mapping[str, object]:
+    value = data.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise InvalidInput("This must be an object.", field=name)
+    return value
+
+
+def _identifier(data: Mapping[str, object], name: str, *, limit: int, at: str = "") -> str:
+    """A name of a thing: some services write theirs as numbers."""
+    value = data.get(name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if value is None or value == "":
+        raise InvalidInput("This is required.", field=_pointer(at, name))
+    found = _clean(value, limit=limit, field=_pointer(at, name))
+    if not found:
+        raise InvalidInput("This must not be blank.", field=_pointer(at, name))
+    return found
+
+
+def _text(data: Mapping[str, object], name: str, *, limit: int, at: str = "") -> str:
+    value = data.get(name)
+    return "" if value is None else _clean(value, limit=limit, field=_pointer(at, name))
+
+
+def _clean(value: object, *, limit: int, field: str) -> str:
+    """One line of text: control characters would end up in e-mail headers and files."""
+    if not isinstance(value, str):
+        raise InvalidInput("This must be text.", field=field)
+    found = value.strip()
+    if len(found) > limit:
+        raise InvalidInput(f"This has at most {limit} characters.", field=field)
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in found):
+        raise InvalidInput("This must be one line without control characters.", field=field)
+    return found
+
+
+def _email(buyer: Mapping[str, object]) -> str:
+    address = _text(buyer, "email", limit=254, at="buyer")
+    if not address:
+        return ""
+    try:
+        validate_email(address)
+    except ValidationError:
+        raise InvalidInput("This is no e-mail address.", field="buyer/email") from None
+    return address
+
+
+def _locale(data: Mapping[str, object]) -> str:
+    locale = _text(data, "locale", limit=10) or "vi"
+    if locale[:2].lower() not in LOCALES:
+        raise InvalidInput("This must be vi or en.", field="locale")
+    return locale[:2].lower()
+
+
+def _discount(data: Mapping[str, object], name: str, currency: str, *, at: str = "platform_costs") -> int:
+    """An amount that may be left out and is then nothing."""
+    return 0 if data.get(name) is None else _money(data, name, currency, at=at).minor
+
+
+def _money(data: Mapping[str, object], name: str, currency: str, *, at: str = "") -> Money:
+    field = _pointer(at, name)
+    value = data.get(name)
+    if value is None:
+        raise InvalidInput("This is required.", field=field)
+    if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
+        raise InvalidInput("This must be a decimal number.", field=field)
+    if isinstance(value, str) and len(value) > _MAX_NUMBER_TEXT:
+        raise InvalidInput("This number is too long.", field=field)
+    try:
+        money = Money.parse(value, currency)
+    except MoneyError as error:
+        raise type(error)(error.message, field=error.field if error.field == "currency" else field) from error
+    if money.minor < 0:
+        raise InvalidInput("This must not be negative.", field=field)
+    return money
+
+
+def _pointer(at: str, name: str) -> str:
+    return f"{at}/{name}" if at else name
