@@ -11,7 +11,7 @@ from gateways.base import Gateway, GatewayError
 from gateways.cod import CashOnDelivery
 from gateways.momo import MoMo
 
-ADAPTERS: Final[Mapping[str, type[Gateway]]] = {gateway.code: gateway for gateway in (MoMo, CashOnDelivery)}
+GATEWAYS: Final[Mapping[str, type[Gateway]]] = {gateway.code: gateway for gateway in (MoMo, CashOnDelivery)}
 
 
 class GatewaySettingsError(GatewayError):
@@ -67,9 +67,9 @@ def build(code: str, settings: Mapping[str, object]) -> Gateway:
 
 def _class_of(code: str) -> type[Gateway]:
     try:
-        return ADAPTERS[code]
+        return GATEWAYS[code]
     except KeyError:
-        raise GatewaySettingsError(f"no gateway {code!r}; there are {', '.join(sorted(ADAPTERS))}") from None
+        raise GatewaySettingsError(f"no gateway {code!r}; there are {', '.join(sorted(GATEWAYS))}") from None
 
 
 def _as(kind: object, value: object, *, where: str) -> object:
