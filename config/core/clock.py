@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
@@ -10,8 +12,30 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 
 BUSINESS_ZONE: Final = ZoneInfo(settings.BUSINESS_TIME_ZONE)
+
+
+_offset = timedelta(0)
+"""How far this process pretends to be from now; only demo data, made in the past, ever sets it."""
+
+
+def now() -> datetime:
+    """The moment a door hands to a service as `at`."""
+    return timezone.now() + _offset
+
+
+@contextmanager
+def pretend(at: datetime) -> Iterator[None]:
+    """Let this process's doors believe that it is another moment, to make demo data of the past. Never in production."""
+    global _offset
+    assert settings.ENVIRONMENT in ("development", "test"), "time is real outside of demos and tests"
+    before, _offset = _offset, at - timezone.now()
+    try:
+        yield
+    finally:
+        _offset = before
 
 
 def database_now() -> datetime:

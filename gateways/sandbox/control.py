@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from gateways.sandbox import control_page
 from gateways.sandbox.faults import Fault
 from gateways.sandbox.provider import Outcome, Provider, Sandbox
-from gateways.sandbox.state import Merchant, Payment
+from gateways.sandbox.state import Merchant, Payment, pretend
 from gateways.sandbox.web import BadRequest, Request, Response, Route, html_response, json_response
 
 
@@ -141,13 +141,15 @@ class Control:
         return json_response(dataclasses.asdict(self.sandbox.settings))
 
     def change_settings(self, request: Request) -> Response:
-        """{autopay?: bool, link_minutes?: number}"""
+        """{autopay?: bool, link_minutes?: number, at_ms?: the moment the providers believe in, null for now}"""
         body, settings = request.object(), self.sandbox.settings
         if isinstance(body.get("autopay"), bool):
             settings.autopay = bool(body["autopay"])
         minutes = body.get("link_minutes")
         if isinstance(minutes, int | float) and not isinstance(minutes, bool) and minutes >= 0:
             settings.link_minutes = float(minutes)
+        if "at_ms" in body and (body["at_ms"] is None or type(body["at_ms"]) is int):
+            pretend(body["at_ms"])
         return self.settings(request)
 
     def _find(self, request: Request) -> Payment:

@@ -209,9 +209,19 @@ def _revive(kind: str, data: dict[str, Any]) -> Payment | Refund | Merchant:
     return Payment(**data)
 
 
+_offset_ms = 0
+"""How far the providers pretend to be from now: demo data of the past is made with it."""
+
+
 def now_ms() -> int:
     """Milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
+    return time.time_ns() // 1_000_000 + _offset_ms
+
+
+def pretend(at_ms: int | None) -> None:
+    """Let the providers believe that it is another moment; None brings them back to now."""
+    global _offset_ms
+    _offset_ms = 0 if at_ms is None else at_ms - time.time_ns() // 1_000_000
 
 
 def new_token() -> str:
