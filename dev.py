@@ -852,6 +852,8 @@ def demo(*, empty: bool, port: int | None) -> int:
 def bring_up(supervisor: Supervisor, *, empty: bool) -> None:
     """From nothing to ready: stores, tables, data, processes, and a page that answers."""
     services = supervisor.services
+    shutil.rmtree(STATE / "metrics", ignore_errors=True)  # counters of processes that are gone
+    (STATE / "metrics").mkdir()
     with console.step("stores:") as detail:
         services.start()
         detail.append(services.describe())
@@ -871,8 +873,6 @@ def bring_up(supervisor: Supervisor, *, empty: bool) -> None:
     wanted = roles(
         web_port=port_of(supervisor.web), sandbox_port=port_of(supervisor.sandbox), env=supervisor.environment()
     )
-    shutil.rmtree(STATE / "metrics", ignore_errors=True)  # counters of processes that are gone
-    (STATE / "metrics").mkdir()
     missing = [role.name for role in wanted if not (ROOT / role.needs).exists()]
     started = {role.name: supervisor.start_role(role) for role in wanted[:2] if role.name not in missing}
     supervisor.write_demo_file()
