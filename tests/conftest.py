@@ -15,6 +15,8 @@ from django.db import connection
 from django.test import TransactionTestCase
 
 from gateways import http
+from gateways.sandbox.server import RunningSandbox
+from gateways.sandbox.server import start as start_sandbox
 
 # Playwright's synchronous door keeps an event loop in the thread of the test, where Django would refuse to query.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
@@ -141,6 +143,14 @@ def _assert_no_transaction_of_ours() -> None:
 def _no_network_in_a_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
     """Any call to a gateway while a service holds a transaction open fails the test."""
     monkeypatch.setattr(http, "before_request", _assert_no_transaction_of_ours)
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[RunningSandbox]:
+    """The gateways' side, faked over real HTTP, for journeys through the whole product."""
+    running = start_sandbox(retry_delays=(0.05, 0.2))
+    yield running
+    running.stop()
 
 
 # --- A browser -------------------------------------------------------------------------------------------------------

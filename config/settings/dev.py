@@ -8,4 +8,5 @@ from config.settings.base import *  # noqa: F403
 SESSION_COOKIE_SECURE = False
 CSRF_COOKIE_SECURE = False
 EMAIL_TIMEOUT = 5
-STATIC_ROOT = None  # nothing is collected: WhiteNoise finds files where the apps keep them
+# Nothing is collected: WhiteNoise finds files where the apps keep them.
+STATIC_ROOT = None  # type: ignore[assignment]

@@ -43,6 +43,7 @@ CACHES["default"]["LOCATION"] = REDIS_URL  # one database, so that one flush bet
 CELERY_TASK_ALWAYS_EAGER = True
 CELERY_TASK_EAGER_PROPAGATES = True
 
-STATIC_ROOT = None  # nothing is collected: WhiteNoise finds files where the apps keep them
+# Nothing is collected: WhiteNoise finds files where the apps keep them.
+STATIC_ROOT = None  # type: ignore[assignment]
 EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = str(Path(tempfile.gettempdir()) / f"reckoner-test-mail-{os.getpid()}")
