@@ -13,7 +13,9 @@ from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.db import transaction
 
+from config.core import audit, context
 from config.core.errors import InvalidInput
 from config.core.models import ApiKey, User
 
@@ -29,6 +31,7 @@ SCOPES: Final = frozenset(
 """Every scope there is: a key with a misspelt one would look as if it worked."""
 
 
+@transaction.atomic(durable=True)
 def create(
     *,
     name: str,
@@ -55,13 +58,25 @@ def create(
         created_by=created_by,
         expires_at=expires_at,
     )
+    audit.record(
+        actor=f"user:{created_by.email}" if created_by else context.get().actor or "system",
+        action="api_key.created",
+        object_type="api_key",
+        object_id=key.id,
+        after={"name": name, "scopes": wanted, "mode": mode, "allowed_ips": key.allowed_ips, "expires_at": expires_at},
+    )
     return key, secret
 
 
-def revoke(key: ApiKey, *, at: datetime) -> None:
-    """End a key now. Its row stays: it made things. The first revocation is the one that counts."""
-    ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=at)
-    key.refresh_from_db()
+@transaction.atomic(durable=True)
+def revoke(key: ApiKey, *, by: User, reason: str, at: datetime) -> bool:
+    """End a key now; False if it had ended already. Its row stays: it made things."""
+    if not ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=at):
+        return False
+    audit.record(
+        actor=f"user:{by.email}", action="api_key.revoked", object_type="api_key", object_id=key.pk, reason=reason
+    )
+    return True
 
 
 def find(secret: str, *, ip: str | None, at: datetime) -> ApiKey | None:

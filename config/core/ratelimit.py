@@ -121,6 +121,12 @@ def network_of(ip: str | None) -> str:
     return str(ipaddress.ip_network(f"{ip}/64", strict=False))
 
 
+def forget() -> None:
+    """Ask Redis again at once, whatever it last did: for tests and after a change of settings."""
+    _health.away_until, _health.logged_at = 0.0, float("-inf")
+    _take.cache_clear()
+
+
 @cache
 def _take() -> Any:
     # Counts are as dear as cached pages: they live in the cache's database, and a flush forgets them.
