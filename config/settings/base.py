@@ -184,8 +184,10 @@ GATEWAYS = {
     "cod": {},
 }
 """The first account of each gateway: its keys are the adapter's fields. Further accounts are made in the admin."""
-GATEWAY_HOSTS = env.list("GATEWAY_HOSTS", default=[])
-"""Hosts beside the gateways' own that adapters may call (a sandbox)."""
+SANDBOX_URL = read.url(env, "SANDBOX_URL", default="")
+"""The gateways' faked side, where there is one: the demo and its tests."""
+DEMO_STAFF: dict[str, str] = env.json("DEMO_STAFF", default={})
+"""E-mail -> password of the users that seed_demo makes; development only."""
 MOMO_IPN_URL = read.url(env, "IPNURL", default="")
 MOMO_REDIRECT_URL = read.url(env, "REDIRECTURL", default="")
 
