@@ -108,7 +108,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """The migrated database of this worker, with a copy of the rows its migrations made."""
     with django_db_blocker.unblock():
         _keep_initial_rows()
-    TransactionTestCase._fixture_teardown = _back_to_initial_rows  # type: ignore[method-assign]
+    TransactionTestCase._fixture_teardown = _back_to_initial_rows  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session")
@@ -135,7 +135,7 @@ def kafka_brokers() -> str:
 # --- The outside world -----------------------------------------------------------------------------------------------
 def _assert_no_transaction_of_ours() -> None:
     """The transaction that a plain test is wrapped in does not count; one that a service opened does."""
-    opened = [block for block in connection.atomic_blocks if not block._from_testcase]
+    opened = [block for block in connection.atomic_blocks if not block._from_testcase]  # type: ignore[attr-defined]
     assert not opened, "a gateway was called inside a database transaction: commit the intent first"
 
 
