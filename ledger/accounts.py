@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
-from django.db import connection
+from django.db import connection, transaction
 
+from config.core.errors import NotFound
 from ledger.chart import AccountRef
+from ledger.errors import AccountNotEmpty
 from ledger.models import Account
 
 OPEN_MISSING = """
@@ -27,3 +30,32 @@ def open_accounts(wanted: Iterable[tuple[AccountRef, str]]) -> None:
 def ref_of(account: Account) -> AccountRef:
     """The reference that names an account row."""
     return AccountRef(account.code, account.kind, account.mode, account.owner_type, account.owner_id)  # type: ignore[arg-type]
+
+
+@transaction.atomic(durable=True)
+def close_account(*, code: str, currency: str, at: datetime) -> Account:
+    """Close an account for new postings. Raises NotFound, AccountNotEmpty."""
+    account = _locked(code, currency)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT ledger_balance_now(%s)", (account.pk,))
+        if cursor.fetchone()[0]:
+            raise AccountNotEmpty(f"The account {code} has a balance.", facts={"account": code})
+    account.closed_at = account.closed_at or at
+    account.save(update_fields=["closed_at"])
+    return account
+
+
+@transaction.atomic(durable=True)
+def reopen_account(*, code: str, currency: str) -> Account:
+    """Let a closed account take postings again. Raises NotFound."""
+    account = _locked(code, currency)
+    account.closed_at = None
+    account.save(update_fields=["closed_at"])
+    return account
+
+
+def _locked(code: str, currency: str) -> Account:
+    account = Account.objects.select_for_update(no_key=True).filter(code=code, currency=currency).first()
+    if account is None:
+        raise NotFound(f"There is no account {code} in {currency}.")
+    return account

@@ -6,7 +6,14 @@ from django.db import migrations, models
 import ledger.fields
 from ledger import sql
 
-TABLES = [sql.load("tables"), sql.load("guards"), sql.load("post")]
+TABLES = [
+    sql.load("tables"),
+    sql.load("guards"),
+    sql.load("post"),
+    sql.load("holds"),
+    sql.load("fold"),
+    sql.load("read"),
+]
 
 STATE = [
     migrations.CreateModel(

@@ -63,7 +63,7 @@ BEGIN
                     OR min(c.effective_min) <> j.effective_on OR max(c.effective_max) <> j.effective_on
                     OR j.booked_at < now() OR j.booked_at > clock_timestamp() + interval '1 day' THEN 'ledger_line_has_its_journals_dates'
                 WHEN EXISTS (SELECT FROM ledger_period p
-                             WHERE p.state <> 'open' AND j.effective_on BETWEEN p.starts_on AND p.ends_on) THEN 'ledger_period_is_open'
+                             WHERE p.state <> 'open' AND daterange(p.starts_on, p.ends_on, '[]') @> j.effective_on) THEN 'ledger_period_is_open'
             END AS refusal
         FROM (
             SELECT n.journal_id, n.currency, sum(n.amount) AS total, count(*) AS lines, min(n.line) AS first, max(n.line) AS last,
@@ -82,7 +82,7 @@ BEGIN
         refusal := 'ledger_posts_read_committed';
     END IF;
     -- After a restore into another cluster transaction ids start again, and folded balances would not see new lines.
-    IF refusal IS NULL AND EXISTS (SELECT FROM ledger_horizon h WHERE h.upto > this_xid) THEN
+    IF refusal IS NULL AND EXISTS (SELECT FROM ledger_horizon h WHERE h.id = 1 AND h.upto > this_xid) THEN
         refusal := 'ledger_is_based_on_this_cluster';
     END IF;
 

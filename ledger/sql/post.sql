@@ -32,7 +32,12 @@ CREATE FUNCTION ledger_post(
     p_journals integer[], p_lines smallint[], p_codes text[], p_currencies text[], p_amounts bigint[],
     OUT status text, OUT detail text, OUT journal_ids bigint[], OUT are_new boolean[], OUT booked_at timestamptz,
     OUT strict_codes text[], OUT strict_currencies text[], OUT strict_balances bigint[]
-) LANGUAGE plpgsql SET lock_timeout = '2s' AS $$
+) LANGUAGE plpgsql
+-- Plans are made once per session, and made for tables that grow: by index, whatever the statistics say today. The settings
+-- hold for the triggers that run inside, too. Without them every call plans anew (docs/decisions/0002).
+SET lock_timeout = '2s' SET plan_cache_mode = force_generic_plan SET jit = off
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
 #variable_conflict use_column
 DECLARE
     account_ids bigint[];
@@ -42,6 +47,7 @@ DECLARE
     closed text;
     closed_to date;
     known text[];
+    short bigint;
     blocker date;
     place integer;
     old record;
@@ -65,35 +71,35 @@ BEGIN
     booked_at := greatest(clock_timestamp(), now());
     IF has_strict THEN
         -- Always in the order of account ids: whoever locks several balances locks them in the same order.
-        PERFORM FROM ledger_balance b WHERE b.account_id = ANY (account_ids) ORDER BY b.account_id FOR NO KEY UPDATE;
-        SELECT greatest(clock_timestamp(), now(), max(b.last_at) + interval '1 microsecond') INTO booked_at
-        FROM ledger_balance b WHERE b.account_id = ANY (account_ids);
+        SELECT greatest(clock_timestamp(), now(), max(b.last_at) + interval '1 microsecond'),
+            min(b.account_id) FILTER (WHERE b.bal + c.change + b.hold_debit > b.max_bal OR b.bal + c.change - b.hold_credit < b.min_bal)
+        INTO booked_at, short
+        FROM (SELECT * FROM ledger_balance s WHERE s.account_id = ANY (account_ids) ORDER BY s.account_id FOR NO KEY UPDATE) b
+        CROSS JOIN LATERAL (
+            SELECT sum(l.amount) AS change FROM unnest(account_ids, p_amounts) AS l (account_id, amount)
+            WHERE l.account_id = b.account_id
+        ) c;
     END IF;
 
-    IF closed IS NOT NULL OR has_strict THEN
+    IF closed IS NOT NULL OR short IS NOT NULL THEN
         -- What was posted before is answered as before, whatever has happened to the account since.
         known := ARRAY(SELECT j.reference FROM ledger_journal j WHERE j.reference = ANY (p_references));
-        SELECT a.code INTO closed
-        FROM unnest(account_ids, p_journals) AS l (account_id, journal)
-        JOIN ledger_account a ON a.id = l.account_id AND a.closed_at IS NOT NULL
-        WHERE p_references[l.journal] <> ALL (known) LIMIT 1;
-        IF closed IS NOT NULL THEN
-            status := 'account_closed';
-            detail := closed;
-            RETURN;
-        END IF;
-        SELECT a.code INTO detail
+        SELECT min(a.code) FILTER (WHERE a.closed_at IS NOT NULL),
+            min(a.code) FILTER (WHERE b.bal + c.change + b.hold_debit > b.max_bal OR b.bal + c.change - b.hold_credit < b.min_bal)
+        INTO closed, detail
         FROM (
             SELECT l.account_id, sum(l.amount) AS change
             FROM unnest(account_ids, p_journals, p_amounts) AS l (account_id, journal, amount)
             WHERE p_references[l.journal] <> ALL (known)
             GROUP BY l.account_id
         ) c
-        JOIN ledger_balance b ON b.account_id = c.account_id
         JOIN ledger_account a ON a.id = c.account_id
-        WHERE b.bal + c.change + b.hold_debit > b.max_bal OR b.bal + c.change - b.hold_credit < b.min_bal
-        ORDER BY a.code LIMIT 1;
-        IF detail IS NOT NULL THEN
+        LEFT JOIN ledger_balance b ON b.account_id = c.account_id;
+        IF closed IS NOT NULL THEN
+            status := 'account_closed';
+            detail := closed;
+            RETURN;
+        ELSIF detail IS NOT NULL THEN
             status := 'insufficient_funds';
             RETURN;
         END IF;
@@ -105,7 +111,7 @@ BEGIN
             LOOP
                 EXIT WHEN p_effective[place] > closed_to;
                 SELECT p.ends_on INTO blocker FROM ledger_period p
-                WHERE p.state <> 'open' AND p_effective[place] BETWEEN p.starts_on AND p.ends_on;
+                WHERE p.state <> 'open' AND daterange(p.starts_on, p.ends_on, '[]') @> p_effective[place];
                 EXIT WHEN NOT FOUND OR EXISTS (SELECT FROM ledger_journal j WHERE j.reference = p_references[place]);
                 IF NOT p_may_roll[place] THEN
                     status := 'period_closed';

@@ -158,6 +158,7 @@ CREATE TABLE ledger_period (
     CONSTRAINT ledger_period_closed_with_totals CHECK ((state = 'closed') = (closed_at IS NOT NULL AND totals IS NOT NULL)),
     CONSTRAINT ledger_period_does_not_overlap EXCLUDE USING gist (daterange(starts_on, ends_on, '[]') WITH &&)
 );
+CREATE INDEX ledger_period_not_open ON ledger_period (ends_on) WHERE state <> 'open';
 
 -- Daily proof: a Merkle tree over the day's journals, its head chained to the day before.
 CREATE TABLE ledger_seal (
