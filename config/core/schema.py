@@ -7,7 +7,11 @@ from typing import Any, Final
 
 from csp.decorators import csp_replace
 from django.utils.decorators import method_decorator
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.extensions import (
+    OpenApiAuthenticationExtension,
+    OpenApiSerializerExtension,
+    OpenApiSerializerFieldExtension,
+)
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from config.core.api import CODES
@@ -84,6 +88,35 @@ class StaffScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]  # the 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
         """For `components.securitySchemes`."""
         return {"type": "apiKey", "in": "cookie", "name": "sessionid", "description": "A signed-in member of staff."}
+
+
+class StrictBodies(OpenApiSerializerExtension):  # type: ignore[misc]  # the library has no types
+    """Says that a body takes no other fields."""
+
+    target_class = "config.core.api.StrictSerializer"
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: Any, direction: str) -> dict[str, Any]:
+        """The serializer's own schema, closed."""
+        schema: dict[str, Any] = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        return {**schema, "additionalProperties": False}
+
+
+class AmountInField(OpenApiSerializerFieldExtension):  # type: ignore[misc]  # the library has no types
+    """An amount that comes in: text or number."""
+
+    target_class = "config.core.api.AmountIn"
+
+    def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
+        """Both notations, with their bounds."""
+        least: dict[str, Any] = {"minimum": 0} if self.target.allow_zero else {"exclusiveMinimum": 0}
+        return {
+            "oneOf": [
+                {"type": "string", "pattern": r"^[0-9]{1,15}(\.[0-9]{1,3})?$"},
+                {"type": "number", "maximum": 10**12, **least},
+            ],
+            "description": 'Major units, such as 960000 or "12.50".',
+        }
 
 
 def add_problems(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
