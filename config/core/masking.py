@@ -109,9 +109,9 @@ _TOKEN = re.compile(
     r"|(?i:\bbearer\s+)[^\s\"',]+"
 )
 _CREDENTIALS = re.compile(r"(?<=://)[^\s/@:]*:[^\s/@]*(?=@)")
-_ASSIGNED = re.compile(
-    r"(?i)\b(\w*(?:password|passwd|secret|token|signature|api_?key|access_?key|authorization|cvc|cvv|otp)\w*"
-    r"[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,;)}\]]+"
+_ASSIGNED = re.compile(  # lengths are bounded: this runs over whatever strangers made us log
+    r"(?i)\b(\w{0,40}?(?:password|passwd|secret|token|signature|api_?key|access_?key|authorization|cvc|cvv|otp)\w{0,20}"
+    r"[\"']?\s{0,3}[=:]\s{0,3}[\"']?)(?!\[masked\])[^\s\"'&,;)}\]]+"
 )
 _CARD = re.compile(r"(?<![\w.])(?:\d[ -]?){12,18}\d(?![\w])")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
 from django.core.exceptions import ValidationError
@@ -104,12 +104,29 @@ class CursorList(BasePagination):
         try:
             time, key = loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
             found = datetime.fromisoformat(time)
-            known_type = isinstance(key, type(model._meta.pk.to_python(key))) and not isinstance(key, bool)
+            if found.tzinfo is None or isinstance(key, bool) or not isinstance(key, (str, int)):
+                raise wrong
+            if type(model._meta.pk.to_python(key)) is not type(key):
+                raise wrong
+            return found.astimezone(UTC), key
         except (InvalidJson, ValueError, TypeError, OverflowError, ValidationError):
             raise wrong from None
-        if found.tzinfo is None or not known_type:
-            raise wrong
-        return found, key
+
+
+class KeyList(CursorList):
+    """Newest first by primary key, for tables whose key grows and that have no index on a time."""
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        """The rows of the asked page. Raises ValidationError naming limit or cursor."""
+        limit = read_limit(request)
+        queryset = queryset.order_by("-pk")
+        if cursor := request.GET.get("cursor", ""):
+            if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 18):
+                raise bad_parameter("cursor", "This is not a cursor of this list.", code="cursor_invalid")
+            queryset = queryset.filter(pk__lt=int(cursor))
+        rows = list(queryset[: limit + 1])
+        self.next_cursor = str(rows[limit - 1].pk) if len(rows) > limit else None
+        return rows[:limit]
 
 
 def read_limit(request: Request) -> int:

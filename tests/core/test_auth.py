@@ -163,7 +163,7 @@ def test_a_token_may_not_bring_its_own_key(edge: Client, token: Callable[..., st
 
 def test_any_changed_byte_of_a_token_is_noticed(edge: Client, token: Callable[..., str]) -> None:
     good = token()
-    header, payload, signature = good.split(".")
+    _, payload, signature = good.split(".")
 
     for part, index in ((payload, 5), (signature, 0), (signature, 10)):
         changed = part[:index] + ("A" if part[index] != "A" else "B") + part[index + 1 :]
