@@ -31,6 +31,7 @@ from config.core import scrape as metrics_page
 from config.core.api import problem_response
 from config.core.models import DeadLetter, JobRun, OutboxEvent
 
+PROBE: Final = "SELECT 1"
 QUERY_LIMIT_MS: Final = 500
 STALE_BEAT_SECONDS: Final = 180.0
 STALE_OUTBOX_SECONDS: Final = 60.0
@@ -156,7 +157,7 @@ def postgres() -> Check:
     """A connection of its own, with short limits: the pool would make a probe wait ten seconds for a lost server."""
     try:
         with _connect() as connection:
-            connection.execute("SELECT 1")
+            connection.execute(PROBE)
     except (psycopg.Error, OSError) as error:
         return Check(up=False, detail=type(error).__name__)
     return Check(up=True)

@@ -46,7 +46,7 @@ def test_every_row_comes_once_newest_first_also_when_times_are_equal(edge: Clien
 
     pages = walk(edge, limit)
 
-    assert sum(pages, []) == ["dl_004", "dl_003", "dl_002", "dl_001", "dl_005", "dl_000"]
+    assert [row for page in pages for row in page] == ["dl_004", "dl_003", "dl_002", "dl_001", "dl_005", "dl_000"]
     assert {len(page) for page in pages[:-1]} <= {limit}
 
 
