@@ -47,11 +47,12 @@ def cancel_shop_order(*, shop_order_id: str, cause: str, reason: str, actor: str
         except NotPayable:
             log.info("shop_order_cancelled_after_payment", order_id=order_id)
     paid = _close_shop_order(order_id, shop_order_id, cause=cause, reason=reason, actor=actor, at=at)
-    if paid:
+    lines = _all_of(paid, shop_order_id) if paid else []
+    if paid and lines:  # a refund without lines would be of everything; with none left there is nothing to send
         refunds.request_refund(
             wish=refunds.NewRefund(
                 payment_id=paid,
-                lines=_all_of(paid, shop_order_id),
+                lines=lines,
                 reason=reason or "shop order cancelled",
                 actor=actor,
                 client="orders",

@@ -24,12 +24,13 @@ from payments.errors import (
     GatewayTrouble,
     MethodUnusable,
     NotPayable,
+    OrderNotFound,
     PaymentExpired,
     ReturnUrlRefused,
     TooManyAttempts,
 )
 from payments.models import Attempt, AttemptEvent, EmailMessageLog, Order, Payment, PaymentMethod
-from payments.services import accounts, attempts, emails, orders
+from payments.services import accounts, attempts, emails, order_directory, orders
 from payments.states import PAYABLE, AttemptStatus, PaymentStatus
 
 IN_FLIGHT: Final = timedelta(seconds=30)
@@ -73,7 +74,12 @@ def create_payment(*, wish: NewPayment, at: datetime) -> Opened:
     request may be sent again.
     """
     _check_return_url(wish.return_url)
-    opened = _open(wish=wish, at=at)
+    try:
+        opened = _open(wish=wish, at=at)
+    except OrderNotFound:
+        if not order_directory.learn(wish.order_id):
+            raise
+        opened = _open(wish=wish, at=at)
     return opened if opened.is_replay else _send(opened, at=at)
 
 
@@ -196,17 +202,22 @@ def _current_or_next(payment: Payment, method: PaymentMethod, *, actor: str, at:
 def _send(opened: Opened, *, at: datetime) -> Opened:
     """Call the gateway, outside any transaction, and commit what it answered."""
     payment, attempt = opened.payment, opened.attempt
+    facts = {"payment_id": payment.id, "transaction_id": attempt.id}
     try:
         checkout = accounts.of(attempt.account).create_checkout(_request(payment, attempt, at=at))
     except GatewayRejected as error:
         _note_refusal(attempt, code=error.code or "gateway_refused", message=str(error), at=at)
-        raise GatewayRefused("The payment provider refused this payment; another method may work.") from error
+        raise GatewayRefused(
+            "The payment provider refused this payment; another method may work.", facts=facts
+        ) from error
     except GatewayUnavailable as error:
         if error.never_sent:
             _note_refusal(attempt, code="gateway_unreachable", message=str(error), at=at)
-            raise GatewayTrouble("The payment provider cannot be reached; try again or use another method.") from error
+            raise GatewayTrouble(
+                "The payment provider cannot be reached; try again or use another method.", facts=facts
+            ) from error
         _note_unknown(attempt, at=at)
-        raise GatewayTimeout("The payment provider did not answer in time; we are asking it.") from error
+        raise GatewayTimeout("The payment provider did not answer in time; we are asking it.", facts=facts) from error
     return _note_checkout(opened, checkout, at=at)
 
 

@@ -118,7 +118,7 @@ def _keep(account: GatewayAccount, message: HttpMessage, *, remote_ip: str | Non
     """Insert the raw message, or count one more delivery of the same bytes. One statement, committed at once."""
     digest = hashlib.sha256(b"\n".join([message.query.encode(), message.body])).hexdigest()
     identifier = ids.notification_id()
-    body = crypto.encrypt(message.body, context=f"payments_notification.body:{identifier}")
+    body = crypto.encrypt(message.body.decode("latin-1"), context=f"payments_notification.body:{identifier}")
     query = crypto.encrypt(message.query, context=f"payments_notification.query:{identifier}") if message.query else ""
     headers = {name: message.headers[name][:200] for name in _KEPT_HEADERS if name in message.headers}
     with connection.cursor() as cursor:

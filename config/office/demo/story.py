@@ -80,7 +80,7 @@ def late(scene: Scene) -> None:
     """Paid at the gateway's till after we had announced the end."""
     opened = scene.start()
     scene.sweep(opened, minutes=110)
-    scene.act(opened, "pay", minutes=130)
+    scene.act(opened, "pay", again=True, minutes=130)
 
 
 def cancelled(scene: Scene) -> None:
