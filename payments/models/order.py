@@ -89,6 +89,7 @@ class ShopOrder(models.Model):
     site_funded_product_discount_minor = models.BigIntegerField(default=0)
     shop_voucher_discount_minor = models.BigIntegerField(default=0)
     shipping_fee_minor = models.BigIntegerField(default=0)
+    is_owed = models.BooleanField(default=True)  # False: cancelled before anybody paid, no part of the order's amount
     is_shipping_invoiced = models.BooleanField(default=False)  # the carrier's invoice has taken the shipping money
 
     class Meta:

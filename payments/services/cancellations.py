@@ -99,7 +99,8 @@ def _close_shop_order(
     if not inbox.claim(cause) or part.status == ShopOrder.Status.CANCELLED:
         return paid  # the refund has its own key, so a crash in between is made good by the next delivery
     part.status = ShopOrder.Status.CANCELLED
-    part.save(update_fields=["status"])
+    part.is_owed = paid is not None
+    part.save(update_fields=["status", "is_owed"])
     audit.record(
         actor=actor, action="shop_order.cancelled", object_type="shop_order", object_id=shop_order_id, reason=reason
     )
@@ -111,8 +112,7 @@ def _close_shop_order(
 def _cheapen(order: Order, *, at: datetime, actor: str, reason: str) -> None:
     """What is left of an unpaid order after one part is gone; nothing left means cancelled."""
     owed = orders.split_of(order).owed
-    has_parts = order.shop_orders.exclude(status=ShopOrder.Status.CANCELLED).exists()
-    if not has_parts or owed.minor <= 0:
+    if not orders.parts_of(order) or owed.minor <= 0:
         orders.cancel(order, at=at, actor=actor, reason=reason)
         return
     order.amount_minor = owed.minor
@@ -123,7 +123,7 @@ def _all_of(payment_id: str, shop_order_id: str) -> list[Wanted]:
     """All that is left of one shop order, in list value."""
     payment = Payment.objects.select_related("order").get(id=payment_id)
     available = refund_split.units(
-        shop_orders=list(payment.order.shop_orders.order_by("id")),
+        shop_orders=orders.parts_of(payment.order),
         paid=payment.amount,
         refunded=refunds.refunded_of(payment),
     )

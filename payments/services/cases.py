@@ -138,11 +138,11 @@ def allowed(case: MoneyCase) -> tuple[MoneyCase.Decision, ...]:
 
 
 def can_apply(case: MoneyCase) -> bool:
-    """Whether held money pays exactly what its payment still owes, and no other payment of the order is live."""
+    """Whether held money pays exactly what its order still costs, and no other payment of the order is live."""
     payment, capture = case.payment, case.capture
     if payment is None or capture is None or capture.disposition != Capture.Disposition.HELD:
         return False
-    if payment.captured_minor or capture.money != payment.amount:
+    if payment.captured_minor or not capture.money == payment.amount == payment.order.amount:
         return False
     return not Payment.objects.filter(order_id=payment.order_id, status__in=LIVE).exclude(id=payment.id).exists()
 

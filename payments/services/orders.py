@@ -13,7 +13,7 @@ from config.core import audit, inbox
 from config.core.money import MAX_MINOR, Money
 from payments import postings
 from payments.errors import OrderConflict, OrderInvalid, OrderNotFound
-from payments.models import Order, OrderPlatformCost, Payment, Shop, ShopOrder
+from payments.models import Order, OrderPlatformCost, Shop, ShopOrder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,21 +97,15 @@ def locked(order_id: str, *, customer: str | None) -> Order:
     return order
 
 
+def parts_of(order: Order) -> list[ShopOrder]:
+    """The shop orders that an order's amount is made of; those cancelled after payment are, those before are not."""
+    return list(order.shop_orders.filter(is_owed=True).order_by("id"))
+
+
 def split_of(order: Order) -> postings.Split:
-    """How an order's gross divides, its cancelled shop orders left out."""
-    shop_orders = [row for row in order.shop_orders.all() if row.status != ShopOrder.Status.CANCELLED]
+    """How an order's gross divides."""
     costs = OrderPlatformCost.objects.filter(order=order).first()
-    return postings.split_of(shop_orders, costs, order.currency)
-
-
-def split_of_payment(payment: Payment) -> postings.Split:
-    """The split that a payment was made for: shop orders cancelled after the payment still count."""
-    shop_orders = list(payment.order.shop_orders.all())
-    costs = OrderPlatformCost.objects.filter(order_id=payment.order_id).first()
-    whole = postings.split_of(shop_orders, costs, payment.currency)
-    if whole.owed == payment.amount:
-        return whole
-    return split_of(payment.order)
+    return postings.split_of(parts_of(order), costs, order.currency)
 
 
 def cancel(order: Order, *, at: datetime, actor: str, reason: str) -> None:

@@ -20,7 +20,7 @@ from payments import postings, refund_split
 from payments.errors import PaymentNotFound, RefundNotFound, RefundRefused, RefundTooMuch
 from payments.models import Capture, ClawBack, Payment, Refund, RefundLine
 from payments.refund_split import Key, Part, Wanted
-from payments.services import accounts, refund_steps
+from payments.services import accounts, orders, refund_steps
 from payments.services.refund_steps import send
 from payments.states import RefundStatus
 
@@ -237,7 +237,7 @@ def _parts(payment: Payment, amount: Money | None, lines: Sequence[Wanted]) -> l
     if amount is not None and (amount.currency != payment.currency or amount.minor <= 0):
         raise RefundTooMuch("A refund is a positive amount in the payment's currency.", field="amount")
     available = refund_split.units(
-        shop_orders=list(payment.order.shop_orders.order_by("id")), paid=payment.amount, refunded=refunded_of(payment)
+        shop_orders=orders.parts_of(payment.order), paid=payment.amount, refunded=refunded_of(payment)
     )
     if lines:
         parts = refund_split.by_lines(lines, available)

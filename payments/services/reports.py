@@ -146,7 +146,8 @@ def _why_not(money: Money, account: GatewayAccount, payment: Payment | None) -> 
     if payment.status == PaymentStatus.CANCELLED or payment.order.status == Order.Status.CANCELLED:
         return MoneyCase.Kind.PAID_CANCELLED
     has_ended = payment.status in (PaymentStatus.FAILED, PaymentStatus.EXPIRED)
-    if has_ended and Payment.objects.filter(order_id=payment.order_id, status__in=LIVE).exists():
+    is_another_debt = payment.amount_minor != payment.order.amount_minor  # a part of the order was cancelled since
+    if has_ended and (is_another_debt or Payment.objects.filter(order_id=payment.order_id, status__in=LIVE).exists()):
         return MoneyCase.Kind.LATE_PAYMENT
     return None
 
@@ -168,7 +169,7 @@ def _succeed(payment: Payment, attempt: Attempt, capture: Capture, heard: Heard)
     ledger.post(
         reference=capture.journal_reference,
         event="captured",
-        lines=postings.captured(money_source(capture), orders.split_of_payment(payment)),
+        lines=postings.captured(money_source(capture), orders.split_of(payment.order)),
         occurred_at=capture.occurred_at,
         subject=payment.id,
         order_ref=payment.order.order_id,

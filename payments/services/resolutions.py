@@ -83,7 +83,7 @@ def _apply(case: MoneyCase, *, actor: str, at: datetime) -> None:
     payment.captured_minor = capture.amount_minor
     capture.disposition = Capture.Disposition.APPLIED
     capture.save(update_fields=["disposition"])
-    cases.book_applied(case, orders.split_of_payment(payment), at=at, actor=actor)
+    cases.book_applied(case, orders.split_of(payment.order), at=at, actor=actor)
     outbox.publish(
         events.payment_completed(payment, attempt, at=at), events.order_payment_received(payment, attempt, at=at)
     )
