@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -198,11 +198,9 @@ def cash_flow(
 
 
 def _balance(account: AccountRef, currency: str, call: str, *parameters: object) -> Money:
-    rows = list(
-        _rows(
-            f"SELECT {call} FROM ledger_account a WHERE a.code = %s AND a.currency = %s",  # noqa: S608 - a literal of ours
-            (*parameters, account.code, currency),
-        )
+    rows = _rows(
+        f"SELECT {call} FROM ledger_account a WHERE a.code = %s AND a.currency = %s",  # noqa: S608 - a literal of ours
+        (*parameters, account.code, currency),
     )
     return _on_normal_side(account, rows[0][0] if rows else 0, currency)
 
@@ -211,7 +209,8 @@ def _on_normal_side(account: AccountRef, signed: Any, currency: str) -> Money:
     return Money(int(signed) if account.is_debit_normal else -int(signed), currency)
 
 
-def _rows(sql: str, parameters: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+def _rows(sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
-        return iter(cursor.fetchall())
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+    return found
