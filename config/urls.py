@@ -1,7 +1,7 @@
 """Every address of the house. The API's own are in payments.api.urls; none ends in a slash."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 from config.core import health, schema
@@ -16,6 +16,7 @@ urlpatterns = [
     path("api/v1/docs", schema.Docs.as_view(url_name="schema"), name="docs"),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    path("", include("payments.pages_urls")),
     path("", RedirectView.as_view(pattern_name="admin:index")),
 ]
 handler400 = "config.core.api.handler400"

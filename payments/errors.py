@@ -146,3 +146,9 @@ class CaseRefused(Conflict):
     """This case cannot be resolved so."""
 
     code, status = "case_refused", 409
+
+
+class EmailRefused(Conflict):
+    """This e-mail cannot be sent: it would not be true, or has no recipient."""
+
+    code, status = "email_refused", 409
