@@ -119,7 +119,7 @@ DATABASES["default"]["ATOMIC_REQUESTS"] = False
 DATABASES["default"]["OPTIONS"] = {
     "pool": {
         "min_size": 1,
-        "max_size": env.int("DB_POOL_SIZE", default=8),
+        "max_size": read.integer(env, "DB_POOL_SIZE", default=8, at_least=1),
         "timeout": 10,
     },
     "connect_timeout": 5,
@@ -136,12 +136,12 @@ CACHES = {
 }
 KAFKA_BROKERS = env.str("KAFKA_BROKERS", default="")
 KAFKA_CONSUMER_GROUP = env.str("KAFKA_CONSUMER_GROUP", default="reckoner")
-KAFKA_OPTIONS: dict[str, Any] = env.json("KAFKA_OPTIONS", default={})
+KAFKA_OPTIONS: dict[str, Any] = read.mapping(env, "KAFKA_OPTIONS")
 """What else librdkafka must know, as JSON: security.protocol, sasl.mechanism, sasl.username, ssl.ca.location ..."""
 EVENT_TOPIC_ALIASES_OFF = frozenset(env.list("EVENT_TOPIC_ALIASES_OFF", default=[]))
 """Alias topics that are switched off, such as payment-success (ACCEPTANCE K1, K2)."""
-EVENT_RETRY_TTL_MS = env.int("EVENT_RETRY_TTL_MS", default=300_000)
-EVENT_MAX_TRIES = env.int("EVENT_MAX_TRIES", default=3)
+EVENT_RETRY_TTL_MS = read.integer(env, "EVENT_RETRY_TTL_MS", default=300_000)
+EVENT_MAX_TRIES = read.integer(env, "EVENT_MAX_TRIES", default=3, at_least=1)
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=env.str("RABBITMQ_URL", default=REDIS_URL))
 CELERY_TASK_ACKS_LATE = True
@@ -165,7 +165,7 @@ ORDER_DURATION: timedelta = read.duration(env, "ORDER_DURATION", default="90m")
 """How long an order may be paid."""
 EXPIRY_GRACE: timedelta = read.duration(env, "EXPIRY_GRACE", default="15m")
 """How long after its end we wait for a gateway that does not answer before a payment expires."""
-MAX_ATTEMPTS_PER_PAYMENT = env.int("MAX_ATTEMPTS_PER_PAYMENT", default=10)
+MAX_ATTEMPTS_PER_PAYMENT = read.integer(env, "MAX_ATTEMPTS_PER_PAYMENT", default=10, at_least=1)
 REFUND_APPROVAL_LIMITS = read.limits(env, "REFUND_APPROVAL_LIMITS", default="VND:2000000,USD:100")
 """Currency -> major units; a refund above it needs a second person."""
 URL_ORDER_SERVICE = read.url(env, "URL_ORDER_SERVICE", default="")
@@ -186,7 +186,7 @@ GATEWAYS = {
 """The first account of each gateway: its keys are the adapter's fields. Further accounts are made in the admin."""
 SANDBOX_URL = read.url(env, "SANDBOX_URL", default="")
 """The gateways' faked side, where there is one: the demo and its tests."""
-DEMO_STAFF: dict[str, str] = env.json("DEMO_STAFF", default={})
+DEMO_STAFF: dict[str, str] = read.mapping(env, "DEMO_STAFF")
 """E-mail -> password of the users that seed_demo makes; development only."""
 MOMO_IPN_URL = read.url(env, "IPNURL", default="")
 MOMO_REDIRECT_URL = read.url(env, "REDIRECTURL", default="")
@@ -204,14 +204,14 @@ ANYMAIL = {"BREVO_API_KEY": BREVO_API_KEY}
 DEFAULT_FROM_EMAIL = (
     f"{env.str('SENDER_NAME', default='Reckoner')} <{env.str('SENDER_EMAIL', default='no-reply@localhost')}>"
 )
-EMAIL_ON_FAILURE = env.bool("EMAIL_ON_FAILURE", default=False)
+EMAIL_ON_FAILURE = read.flag(env, "EMAIL_ON_FAILURE", default=False)
 
 # --- API -------------------------------------------------------------------------------------------------------------
-RATE_LIMIT_PER_SECOND = env.int("RATE_LIMIT_PER_SECOND", default=100)
-RATE_LIMIT_BURST = env.int("RATE_LIMIT_BURST", default=200)
+RATE_LIMIT_PER_SECOND = read.integer(env, "RATE_LIMIT_PER_SECOND", default=100, at_least=1)
+RATE_LIMIT_BURST = read.integer(env, "RATE_LIMIT_BURST", default=200, at_least=1)
 RATE_LIMITS = read.rates(env, "RATE_LIMITS", default="")
 """Scope -> (per second, burst) where it differs from the two above: RATE_LIMITS=otp:0.2/5,exports:1/5."""
-TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+TRUSTED_PROXIES = read.integer(env, "TRUSTED_PROXIES", default=0)
 REFERENCE_PATHS = ("/v1/", "/api/v1/payments", "/api/v1/stripe/", "/api/v1/webhooks/fiuu")
 """Paths of the reference systems: their problems also carry `error` and `message`."""
 REST_FRAMEWORK: dict[str, Any] = {

@@ -34,6 +34,33 @@ def choice(env: environ.Env, name: str, allowed: Sequence[str], *, default: str)
     return value
 
 
+def integer(env: environ.Env, name: str, *, default: int, at_least: int = 0) -> int:
+    """A whole number."""
+    value: str = env.str(name, default=str(default))
+    if not re.fullmatch(r"\d{1,12}", value, re.ASCII) or int(value) < at_least:
+        raise ImproperlyConfigured(f"{name} is {value!r}; it must be a whole number of at least {at_least}.")
+    return int(value)
+
+
+def flag(env: environ.Env, name: str, *, default: bool) -> bool:
+    """Yes or no. A misspelt yes must not quietly mean no."""
+    value: str = env.str(name, default=str(default)).lower()
+    if value not in ("true", "false", "1", "0", "yes", "no", "on", "off"):
+        raise ImproperlyConfigured(f"{name} is {value!r}; it must be true or false.")
+    return value in ("true", "1", "yes", "on")
+
+
+def mapping(env: environ.Env, name: str) -> dict[str, Any]:
+    """A JSON object; empty when it is not set."""
+    try:
+        value = env.json(name, default={})
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise ImproperlyConfigured(f"{name} must be a JSON object.")
+    return value
+
+
 def url(env: environ.Env, *names: str, default: str) -> str:
     """An http(s) address without a trailing slash, under the first of its names that is set."""
     for name in names:
@@ -92,7 +119,7 @@ def database(env: environ.Env) -> dict[str, Any]:
             quote(env.str("DB_USER", default="postgres")),
             quote(env.str("DB_PASSWORD", default=""), safe=""),
         )
-        value = f"postgres://{user}:{password}@{host}:{env.int('DB_PORT', default=5432)}/{env.str('DB_NAME')}"
+        value = f"postgres://{user}:{password}@{host}:{integer(env, 'DB_PORT', default=5432)}/{env.str('DB_NAME')}"
         name = "DB_HOST"
     if not value.startswith(("postgres://", "postgresql://")):
         raise ImproperlyConfigured(
@@ -110,13 +137,15 @@ def redis_url(env: environ.Env) -> str:
     """Redis or Valkey from REDIS_URL, REDIS_ADDRESS or the REDIS_* parts."""
     value: str = env.str("REDIS_URL", default="")
     if value:
+        if not re.match(r"(rediss?|unix)://", value) or not re.fullmatch(r"(/\d{0,3})?", urlsplit(value).path):
+            raise ImproperlyConfigured("REDIS_URL is odd; write it like redis://host:6379/0.")
         return value
     address: str = env.str("REDIS_ADDRESS", default="")
     if not address:
         host: str = env.str("REDIS_HOST", default="")
         if not host:
             raise ImproperlyConfigured("REDIS_URL is not set: redis://host:6379/0.")
-        address = f"{host}:{env.int('REDIS_PORT', default=6379)}"
+        address = f"{host}:{integer(env, 'REDIS_PORT', default=6379)}"
     password: str = env.str("REDIS_PASSWORD", default="")
     credentials = f":{quote(password, safe='')}@" if password else ""
     return f"redis://{credentials}{address}/0"
@@ -159,7 +188,9 @@ def jwt_issuers(env: environ.Env) -> dict[str, dict[str, str]]:
     Each is {"algorithm": "HS256", "secret": ...} or {"algorithm": "RS256" | "ES256", "jwks_url": ...}, with an
     optional "audience". One algorithm per issuer, so that no token can choose how it is checked.
     """
-    issuers: dict[str, dict[str, str]] = env.json("JWT_ISSUERS", default={})
+    issuers: dict[str, dict[str, str]] = mapping(env, "JWT_ISSUERS")
+    if not all(isinstance(issuer, dict) for issuer in issuers.values()):
+        raise ImproperlyConfigured('JWT_ISSUERS must be like {"issuer": {"algorithm": ..., ...}}.')
     shared: str = env.str("JWT_SECRET", default="")
     if shared:
         name: str = env.str("JWT_ISSUER", default="reckoner-demo")
