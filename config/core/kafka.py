@@ -124,8 +124,9 @@ def common_options(brokers: str = "") -> dict[str, Any]:
         "bootstrap.servers": address,
         "client.id": "reckoner",
         "reconnect.backoff.ms": 100,
+        "topic.metadata.refresh.interval.ms": 10_000,  # how long it may believe that a topic is missing or forbidden
         "reconnect.backoff.max.ms": 1000,
-        "log_level": 3,
+        "log_level": 2,  # lost connections are told by who feels them, once
         **settings.KAFKA_OPTIONS,
     }
 
@@ -234,30 +235,30 @@ def _judge(producer: Producer, sending: _Sending) -> Delivery:
     result = Delivery(delivered=sending.delivered)
     complaints: dict[str, KafkaError | None] = {}
     for parcel in sending.failed:
-        assert parcel.error is not None
-        if parcel.error.code() not in SILENCE:
-            result.refused.append(parcel)
-            continue
-        result.is_fatal = result.is_fatal or parcel.error.fatal() or parcel.error.code() == KafkaError._FATAL
-        if result.outage:
-            continue
-        if parcel.failed_topic not in complaints:
+        error, topic = parcel.error, parcel.failed_topic
+        assert error is not None
+        result.is_fatal = result.is_fatal or error.fatal() or error.code() == KafkaError._FATAL
+        if topic not in complaints and not result.outage:
             try:
-                complaints[parcel.failed_topic] = _ask_about(producer, parcel.failed_topic)
-            except KafkaException as error:
-                result.outage = f"{parcel.error.name()}, then {error.args[0].name()}"
-                continue
-        complaint = complaints[parcel.failed_topic]
-        if complaint is None:
-            result.unheard.append(parcel)
-        else:
-            parcel.error = complaint
+                complaints[topic] = _ask_about(producer, topic)
+            except KafkaException as away:
+                result.outage = f"{error.name()}, then {away.args[0].name()}"
+        if error.code() not in SILENCE:
             result.refused.append(parcel)
+        elif complaints.get(topic) is not None:
+            parcel.error = complaints[topic]
+            result.refused.append(parcel)
+        elif not result.outage:
+            result.unheard.append(parcel)
     return result
 
 
 def _ask_about(producer: Producer, topic: str) -> KafkaError | None:
-    """What the brokers say is wrong with a topic. Raises KafkaException when there are no brokers to say it."""
+    """What the brokers say is wrong with a topic. Raises KafkaException when there are no brokers to say it.
+
+    Asking also makes librdkafka forget an earlier no about the topic (missing, not authorised), which it would repeat
+    for five minutes after the cause is mended.
+    """
     found = producer.list_topics(topic, timeout=PROBE_SECONDS).topics.get(topic)
     error = None if found is None else found.error
     return None if error is None or error.code() in SILENCE else error
