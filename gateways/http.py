@@ -110,6 +110,10 @@ class HttpClient:
         started = time.monotonic()
         failures = 0
         while True:
+            if before_request is not None:
+                before_request()
+            if admit is not None:
+                admit(self.gateway, operation)
             try:
                 return self._try(url, make_body(), operation=operation, headers=headers or {})
             except GatewayUnavailable:
@@ -119,10 +123,6 @@ class HttpClient:
                 time.sleep(self.retries.pause(failures))
 
     def _try(self, url: str, body: Mapping[str, object], *, operation: str, headers: Mapping[str, str]) -> Reply:
-        if before_request is not None:
-            before_request()
-        if admit is not None:
-            admit(self.gateway, operation)
         started = time.monotonic()
         outcome = BROKEN
         try:

@@ -43,6 +43,7 @@ _ORDER_ID: Final = re.compile(r"[0-9a-zA-Z](?:[-_.0-9a-zA-Z]{0,198}[0-9a-zA-Z])?
 _DIGITS: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 # A value that holds "&name=" makes the signed text readable in two ways, and a signature good for both.
 _AMBIGUOUS: Final = re.compile("&(?=(?:" + "|".join(sorted({*NOTIFICATION, *CREATE_REQUEST})) + ")=)")
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]+")
 _STORED: Final = frozenset(
     {*NOTIFICATION, *CREATE_REQUEST, *CREATE_RESPONSE, "autoCapture", "deeplink", "description", "lang", "lastUpdated"}
     | {"payUrl", "qrCodeUrl", "refundTrans", "storeName", "subErrors"}
@@ -61,8 +62,9 @@ def sign(secret_key: str, text: str) -> str:
 
 
 def free_text(text: str) -> str:
-    """A description within MoMo's length that cannot be read as further signed fields."""
-    return _AMBIGUOUS.sub("& ", text)[:MAX_TEXT]
+    """A description within MoMo's length, on one line, that cannot be read as further signed fields."""
+    whole = _CONTROLS.sub(" ", text.encode(errors="replace").decode())  # half characters cannot be signed
+    return _AMBIGUOUS.sub("& ", whole)[:MAX_TEXT]
 
 
 def notification_fields(data: Mapping[str, object], number: Callable[[str, object], int]) -> dict[str, object]:

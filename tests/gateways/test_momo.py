@@ -67,6 +67,15 @@ def test_what_is_sent_is_what_the_document_asks_for(momo: MoMoDriver) -> None:
     }  # fmt: skip
 
 
+def test_any_description_can_be_signed_and_stays_within_momos_length(momo: MoMoDriver) -> None:
+    request = momo.request(description="Đơn\nhàng\x00 \ud800&amount=1 " + "đ" * 300)
+
+    sent = str(momo.gateway.create_checkout(request).request["orderInfo"])
+
+    assert sent.startswith("Đơn hàng  ?& amount=1 đđđ")
+    assert len(sent) == 255
+
+
 @pytest.mark.parametrize("path", ["", "/", "/v2/gateway/api/create", "/v2/gateway/api/create/"])
 def test_the_endpoint_may_be_the_base_or_the_whole_create_address(momo: MoMoDriver, path: str) -> None:
     gateway, request = momo.build(endpoint=momo.sandbox.url + path), momo.request()
@@ -251,6 +260,13 @@ def test_a_success_without_money_or_its_number_is_unknown(fields: dict[str, obje
     assert (report.status, report.gateway_transaction_id == "0") == (ReportStatus.UNKNOWN, False)
 
 
+@pytest.mark.parametrize("value", [True, -1, 1.0, "960000", 10**15, [1]])
+@pytest.mark.parametrize("name", ["amount", "transId", "resultCode", "responseTime"])
+def test_a_number_of_the_wrong_kind_is_refused_though_truly_signed(name: str, value: object) -> None:
+    with pytest.raises(ReportInvalid, match=name):
+        MoMo(**KEYS).read_notification(signed(ipn(**{name: value})))
+
+
 @pytest.mark.parametrize("order_id", ["", "a b", "-a", "a-", "a" * 201, "a\n", "đ", "a" * 100_000 + "!"])
 def test_an_order_id_outside_momos_pattern_is_refused_at_once(order_id: str) -> None:
     with pytest.raises(ReportInvalid):
@@ -346,6 +362,17 @@ def test_a_duplicate_that_is_not_listed_is_unknown(momo: MoMoDriver, code: int) 
         gateway(momo).refund(momo.refund_of(request, paid, 60_000))
 
     assert caught.value.code == str(code)
+
+
+def test_every_try_of_a_refund_carries_one_request_id_and_refunds_differ(momo: MoMoDriver) -> None:
+    request, _, paid = momo.paid()
+    refunds = [momo.refund_of(request, paid, 60_000) for _ in range(2)]
+    for refund in [*refunds, *refunds]:
+        gateway(momo).refund(refund)
+
+    booked = momo.truth(request.reference)["refunds"]
+
+    assert [one["request"] for one in booked] == [f"{refund.reference}-r" for refund in refunds]
 
 
 def test_a_refund_that_may_work_later_says_when(momo: MoMoDriver) -> None:
