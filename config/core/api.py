@@ -16,6 +16,7 @@ from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import register_converter
 from django.views import defaults
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import exceptions, parsers, serializers, status
 from rest_framework.response import Response
 
@@ -254,6 +255,15 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "string", "pattern": r"^\d{1,18}(\.\d{1,6})?$", "examples": ["12.50"]},
+            {"type": "number", "minimum": 0},
+        ],
+        "description": "Major units; not more decimals than the currency has.",
+    }
+)
 class AmountIn(serializers.Field[Decimal, Any, str, Any]):
     """An amount in major units as a decimal string or number. Positive, unless zero is allowed.
 
