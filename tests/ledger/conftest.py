@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from django.db import DatabaseError, connection, transaction
 from config.core.money import Money
 from ledger.lines import Line
 from ledger.refusals import constraint_of
-from ledger.services import Posted, post
+from ledger.services import Posted, fold, post
 
 NOON = datetime(2026, 11, 20, 5, 0, tzinfo=UTC)
 """Midday in Viet Nam."""
@@ -67,6 +68,21 @@ def refused(by: str) -> Iterator[None]:
         rows("SET CONSTRAINTS ALL IMMEDIATE")
     assert constraint_of(caught.value) == by
     assert fingerprint() == before
+
+
+def quiet(seconds: float = 30) -> None:
+    """Wait until every transaction of the whole cluster that runs now has ended: other tests hold the horizon back too."""
+    horizon = int(rows("SELECT pg_snapshot_xmax(pg_current_snapshot())")[0][0])
+    deadline = time.monotonic() + seconds
+    while int(rows("SELECT pg_snapshot_xmin(pg_current_snapshot())")[0][0]) < horizon:
+        assert time.monotonic() < deadline, "a transaction somewhere in the cluster does not end"
+        time.sleep(0.02)
+
+
+def fold_all(**more: Any) -> int:
+    """Fold all that has been posted."""
+    quiet()
+    return fold(**more)
 
 
 @pytest.fixture

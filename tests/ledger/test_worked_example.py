@@ -13,8 +13,8 @@ from ledger.chart import AccountRef
 from ledger.errors import InsufficientFunds
 from ledger.models import JournalEntry
 from ledger.proof import verify
-from ledger.services import Entry, Line, Posted, credit, debit, fold, post_batch
-from tests.ledger.conftest import fingerprint, vnd
+from ledger.services import Entry, Line, Posted, credit, debit, post_batch
+from tests.ledger.conftest import fingerprint, fold_all, vnd
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -120,9 +120,9 @@ def test_the_worked_example_ends_in_its_trial_balance(book: Callable[..., Posted
     for reference, debits, credits in whole_example():
         book(*as_lines(debits, credits), reference=reference)
         if folded == "after every journal":
-            fold()
+            fold_all()
     if folded == "at the end":
-        fold()
+        fold_all()
 
     result = selectors.trial_balance()
 
@@ -171,7 +171,7 @@ def test_cash_flow_says_what_came_and_went_per_day_and_account(book: Callable[..
     day = datetime(2026, 11, 1, 5, tzinfo=UTC)
     for place, (reference, debits, credits) in enumerate(whole_example()):
         book(*as_lines(debits, credits), reference=reference, at=day + timedelta(days=place // 20))
-    fold()
+    fold_all()
 
     first, last = day.date(), (day + timedelta(days=1)).date()
     flow = {
