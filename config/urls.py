@@ -14,6 +14,7 @@ urlpatterns = [
     path("metrics", health.scrape),
     path("api/v1/schema", schema.Schema.as_view(), name="schema"),
     path("api/v1/docs", schema.Docs.as_view(url_name="schema"), name="docs"),
+    path("", include("payments.api.urls")),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("", include("payments.pages_urls")),

@@ -186,6 +186,8 @@ GATEWAYS = {
 """The first account of each gateway: its keys are the adapter's fields. Further accounts are made in the admin."""
 SANDBOX_URL = read.url(env, "SANDBOX_URL", default="")
 """The gateways' faked side, where there is one: the demo and its tests."""
+FAULTPOINT = env.str("FAULTPOINT", default="")
+"""Where a crash test wants this process to die (config/core/faultpoints.py); empty everywhere else."""
 DEMO_STAFF: dict[str, str] = read.mapping(env, "DEMO_STAFF")
 """E-mail -> password of the users that seed_demo makes; development only."""
 MOMO_IPN_URL = read.url(env, "IPNURL", default="")
@@ -238,6 +240,13 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "PaymentStatus": "payments.states.PaymentStatus.choices",
+        "AttemptStatus": "payments.states.AttemptStatus.choices",
+        "RefundStatus": "payments.states.RefundStatus.choices",
+        "CaseStatus": "payments.states.CaseStatus.choices",
+        "ReferenceStatus": "payments.api.compat.words.WORDS",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.core.schema.add_problems",

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import transaction
 
-from config.core import audit, context, metrics, outbox
+from config.core import audit, context, faultpoints, metrics, outbox
 from config.core.idempotency import IdempotencyInFlight, IdempotencyMismatch
 from config.core.money import Money
 from gateways.base import Checkout, CheckoutRequest, GatewayRejected, GatewayUnavailable
@@ -167,10 +167,13 @@ def _first_attempt(order: Order, wish: NewPayment, *, at: datetime) -> Opened:
         events_count=1,  # the event below, counted in the insert already
     )
     payment.save(force_insert=True)
+    faultpoints.reach("checkout.payment_written")
     payment.events_count = 0
     audit.record(actor=wish.actor, action="payment.created", object_type="payment", object_id=payment.id)
     attempt = attempts.begin(payment, at=at)
+    faultpoints.reach("checkout.attempt_written")
     outbox.publish(events.transaction_created(payment, attempt, at=at))
+    faultpoints.reach("checkout.event_written")
     metrics.payment_created(gateway=wish.method.account.gateway, method=wish.method.code)
     return Opened(payment, attempt, is_replay=False)
 
@@ -203,6 +206,7 @@ def _send(opened: Opened, *, at: datetime) -> Opened:
     """Call the gateway, outside any transaction, and commit what it answered."""
     payment, attempt = opened.payment, opened.attempt
     facts = {"payment_id": payment.id, "transaction_id": attempt.id}
+    faultpoints.reach("checkout.intent_committed")
     try:
         checkout = accounts.of(attempt.account).create_checkout(_request(payment, attempt, at=at))
     except GatewayRejected as error:
@@ -218,6 +222,7 @@ def _send(opened: Opened, *, at: datetime) -> Opened:
             ) from error
         _note_unknown(attempt, at=at)
         raise GatewayTimeout("The payment provider did not answer in time; we are asking it.", facts=facts) from error
+    faultpoints.reach("checkout.gateway_answered")
     return _note_checkout(opened, checkout, at=at)
 
 
@@ -254,9 +259,11 @@ def _note_checkout(opened: Opened, checkout: Checkout, *, at: datetime) -> Opene
         attempt.next_query_at = attempts.next_ask(attempt.queries, at=at) if gateway_reports else None
         attempts.note(attempt, was, source=AttemptEvent.Source.API, at=at)
     attempt.save()
+    faultpoints.reach("checkout.answer_written")
     if payment.status == PaymentStatus.PENDING:
         payment.move_to(PaymentStatus.AWAITING_PAYMENT, at=at)
         payment.save(update_fields=["status", "updated_at"])
+        faultpoints.reach("checkout.status_written")
         if not gateway_reports:
             emails.queue(payment, EmailMessageLog.Kind.ORDER_CREATED, at=at)
     return Opened(payment, attempt, is_replay=False)

@@ -177,6 +177,6 @@ def ipn(db: None) -> Callable[[bytes], Any]:
 
     def deliver(body: bytes | dict[str, Any], path: str = "/v1/transaction/callback") -> Any:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return ApiClient().post(path, raw, content_type="application/json; charset=UTF-8")
+        return ApiClient().generic("POST", path, raw, content_type="application/json; charset=UTF-8")
 
     return deliver

@@ -1,0 +1,50 @@
+"""Every path of payments' API, exactly, without a slash at the end. Fixed words stand before `{id}`."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from payments.api import cases, cod, events, ipn, ledger, methods, orders, payments, refunds
+from payments.api.compat import admin as reports
+from payments.api.compat import payment as reference
+
+urlpatterns = [
+    # --- the reference systems' paths --------------------------------------------------------------------------------
+    path("v1/payment-method", reference.MethodList.as_view()),
+    path("v1/payment-method/<str:method>", reference.MethodDetail.as_view()),
+    path("v1/payment/init", reference.Init.as_view()),
+    path("v1/payment/get-url-again", reference.GetUrlAgain.as_view()),
+    path("v1/transaction/callback", ipn.momo_callback),
+    path("v1/admin/transactions", reports.Transactions.as_view()),
+    path("v1/admin/ledger", reports.Ledger.as_view()),
+    path("v1/admin/statistics", reports.Statistics.as_view()),
+    # --- payments ----------------------------------------------------------------------------------------------------
+    path("api/v1/payments", payments.PaymentList.as_view()),
+    path("api/v1/payments/process", payments.ProcessPayment.as_view()),
+    path("api/v1/payments/<own_id:payment_id>", payments.PaymentDetail.as_view()),
+    path("api/v1/payments/<own_id:payment_id>/status", payments.PaymentStatusView.as_view()),
+    path("api/v1/payments/<own_id:payment_id>/attempts", payments.PaymentAttempts.as_view()),
+    path("api/v1/payments/<own_id:payment_id>/events", payments.PaymentEvents.as_view()),
+    path("api/v1/payments/<own_id:payment_id>/cancel", payments.CancelPayment.as_view()),
+    path("api/v1/payments/<own_id:payment_id>/capture", payments.CapturePayment.as_view()),
+    path("api/v1/payments/<own_id:payment_id>/refund", refunds.RefundPayment.as_view()),
+    path("api/v1/payments/<own_id:payment_id>/cod", cod.CodResult.as_view()),
+    path("api/v1/refunds", refunds.RefundList.as_view()),
+    path("api/v1/refunds/<own_id:refund_id>", refunds.RefundDetail.as_view()),
+    path("api/v1/payment-methods", methods.MethodList.as_view()),
+    path("api/v1/payment-methods/<str:code>", methods.MethodDetail.as_view()),
+    path("api/v1/orders", orders.OrderList.as_view()),
+    path("api/v1/orders/<str:order_id>/cancel", orders.CancelOrder.as_view()),
+    path("api/v1/shop-orders/<str:shop_order_id>/cancel", orders.CancelShopOrder.as_view()),
+    path("api/v1/money-cases", cases.CaseList.as_view()),
+    path("api/v1/money-cases/<own_id:case_id>", cases.CaseDetail.as_view()),
+    path("api/v1/events", events.EventList.as_view()),
+    # --- the books ---------------------------------------------------------------------------------------------------
+    path("api/v1/ledger/accounts", ledger.AccountList.as_view()),
+    path("api/v1/ledger/accounts/<str:code>", ledger.AccountDetail.as_view()),
+    path("api/v1/ledger/accounts/<str:code>/statement", ledger.AccountStatement.as_view()),
+    path("api/v1/ledger/journals", ledger.JournalList.as_view()),
+    path("api/v1/ledger/journals/<int:journal_id>", ledger.JournalDetail.as_view()),
+    # --- gateways tell us --------------------------------------------------------------------------------------------
+    path("api/v1/webhooks/<slug:gateway>/<slug:account>", ipn.webhook),
+]
