@@ -8,6 +8,7 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
+from config.core import faultpoints
 from config.core.errors import DomainError
 from gateways.base import GatewayError, GatewayRejected, GatewayUnavailable, ReportInvalid
 from payments.errors import NotPayable, PaymentNotFound
@@ -44,7 +45,9 @@ def ask(attempt: Attempt, *, source: AttemptEvent.Source, at: datetime, actor: s
         _schedule(attempt.id, at=at)
         return None
     heard = Heard(account=attempt.account, source=source, at=at, actor=actor)
+    faultpoints.reach("query.answered")
     outcome = reports.apply_report(report=report, heard=heard)
+    faultpoints.reach("query.applied")
     _schedule(attempt.id, at=at)
     return outcome
 
@@ -99,7 +102,9 @@ def end(payment: Payment, status: PaymentStatus, *, reason: str, note: str, at: 
         attempt.queries, attempt.next_query_at = 0, at + attempts.LOOK_AGAIN_AFTER[0]
         attempt.save()
         attempts.note(attempt, was, source=AttemptEvent.Source.BEAT, at=at, actor=actor, reason=note)
+    faultpoints.reach("expiry.attempts_ended")
     reports.end_unpaid(payment, status, attempt=last, reason=reason, at=at, actor=actor)
+    faultpoints.reach("expiry.told")
 
 
 def _expire(payment_id: str, *, at: datetime) -> bool:
@@ -126,6 +131,7 @@ def _end_overdue(payment_id: str, *, is_answered: bool, at: datetime) -> bool:
     payment = _locked(payment_id)
     if payment.status not in PAYABLE or payment.expires_at > at:
         return False
+    faultpoints.reach("expiry.locked")
     if not is_answered and at < payment.expires_at + settings.EXPIRY_GRACE:
         return False
     end(payment, PaymentStatus.EXPIRED, reason="expired", note="time is over", at=at, actor="system")

@@ -12,7 +12,7 @@ import structlog
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from config.core import audit, crypto, deadletters, ids, metrics
+from config.core import audit, crypto, deadletters, faultpoints, ids, metrics
 from gateways.base import Acknowledgement, HttpMessage, HttpReply, ReportAbout, ReportInvalid
 from payments.models import AttemptEvent, GatewayAccount, Notification
 from payments.services import accounts, refund_steps, reports
@@ -54,6 +54,7 @@ def receive_notification(*, account_code: str, message: HttpMessage, remote_ip: 
     gateway = connected.gateway
     try:
         kept = _keep(connected.account, message, remote_ip=remote_ip, at=at)
+        faultpoints.reach("ipn.kept")
         if kept.status in _DONE:
             _count(gateway.code, "duplicate", at)
             return gateway.acknowledge(Acknowledgement.DUPLICATE)
@@ -62,6 +63,7 @@ def receive_notification(*, account_code: str, message: HttpMessage, remote_ip: 
         log.exception("notification_failed", gateway=gateway.code)
         _count(gateway.code, "error", at)
         return gateway.acknowledge(Acknowledgement.ERROR)
+    faultpoints.reach("ipn.applied")
     return gateway.acknowledge(acknowledgement)
 
 
@@ -150,6 +152,7 @@ def _process(
         _count(gateway.code, "bad_signature", at)
         log.warning("notification_rejected", gateway=gateway.code, notification=notification_id, error=str(error))
         return Acknowledgement.BAD_SIGNATURE
+    faultpoints.reach("ipn.verified")
     acknowledgement = Acknowledgement.ACCEPTED
     for report in told:
         heard = reports.Heard(account=connected.account, source=source, at=at, notification_id=notification_id)

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 from django.db import transaction
 
-from config.core import audit, metrics, outbox
+from config.core import audit, faultpoints, metrics, outbox
 from config.core.errors import DomainError
 from gateways.base import GatewayRejected, GatewayUnavailable, RefundRequest, Refunds, Report, ReportAbout, ReportStatus
 from ledger import chart
@@ -61,6 +61,7 @@ def advance_due(*, at: datetime, limit: int = 200) -> int:
 def _call(refund: Refund, question: Callable[[Refunds, RefundRequest], Report], *, at: datetime) -> None:
     account = refund.capture.account
     gateway = accounts.of(account)
+    faultpoints.reach("refund.intent_committed")
     assert isinstance(gateway, Refunds), "a refund goes by a gateway only where the gateway can"
     heard = Heard(account=account, source=AttemptEvent.Source.POLL, at=at, actor="system")
     try:
@@ -72,6 +73,7 @@ def _call(refund: Refund, question: Callable[[Refunds, RefundRequest], Report], 
             _put_off(refund.id, at=at)
             return
         report = _made_up(refund, ReportStatus.UNKNOWN, code=error.code, message=str(error))
+    faultpoints.reach("refund.gateway_answered")
     apply_refund_report(report=report, heard=heard)
 
 
@@ -204,6 +206,7 @@ def book_sent(refund: Refund, payment: Payment | None, *, source: chart.AccountR
         order_ref=payment.order.order_id if payment else "",
         actor=actor,
     )
+    faultpoints.reach("refund.executed_posted")
     if payment:
         payment.refunding_minor -= refund.amount_minor
         payment.refunded_minor += refund.amount_minor
@@ -211,6 +214,7 @@ def book_sent(refund: Refund, payment: Payment | None, *, source: chart.AccountR
         outbox.publish(events.payment_refunded(payment, refund, at=at))
         payment.save(update_fields=["refunding_minor", "refunded_minor", "updated_at", "events_count"])
         emails.queue(payment, EmailMessageLog.Kind.REFUND_SUCCEEDED, at=at, suffix=f":{refund.id}")
+    faultpoints.reach("refund.told")
     cases.answer_refund_questions(refund, at=at, actor=actor)
     audit.record(actor=actor, action="refund.succeeded", object_type="refund", object_id=refund.id)
     metrics.refund_ended(

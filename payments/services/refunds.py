@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Sum
 
-from config.core import approvals, audit, ids, inbox
+from config.core import approvals, audit, faultpoints, ids, inbox
 from config.core.idempotency import IdempotencyMismatch
 from config.core.models import Approval, User
 from config.core.money import Money
@@ -81,6 +81,7 @@ def _request(*, wish: NewRefund, at: datetime) -> Requested:
             return Requested(known, is_replay=True)
     capture = _refundable_capture(payment)
     parts = _parts(payment, wish.amount, wish.lines)
+    faultpoints.reach("refund.asked")
     route = wish.route or _route(capture)
     refund = _begin(payment, capture, parts, wish, route=route, at=at)
     if needs_approval(refund.amount, route):
@@ -89,7 +90,26 @@ def _request(*, wish: NewRefund, at: datetime) -> Requested:
         refund.move_to(R.APPROVED, at=at)
         book(refund, actor=wish.actor, at=at)
     refund.save()
+    faultpoints.reach("refund.written")
     return Requested(refund, is_replay=False)
+
+
+def draft_lines(wish: NewRefund) -> list[RefundLine]:
+    """The lines that a request would make now, unsaved: what a preview shows. Raises what request_refund raises."""
+    payment = Payment.objects.select_related("order").filter(id=wish.payment_id).first()
+    if payment is None:
+        raise PaymentNotFound("There is no such payment.")
+    _refundable_capture(payment)
+    return [
+        RefundLine(
+            shop_order=part.unit.shop_order,
+            kind=part.unit.kind,
+            list_minor=part.cash + part.site,
+            cash_minor=part.cash,
+            site_minor=part.site,
+        )
+        for part in _parts(payment, wish.amount, wish.lines)
+    ]
 
 
 def needs_approval(amount: Money, route: Refund.Route | str) -> bool:
@@ -153,6 +173,7 @@ def book(refund: Refund, *, actor: str, at: datetime) -> None:
         actor=actor,
         reason=refund.reason,
     )
+    faultpoints.reach("refund.booked")
     ClawBack.objects.bulk_create(
         ClawBack(
             refund=refund,

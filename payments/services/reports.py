@@ -9,7 +9,7 @@ from enum import StrEnum
 from django.conf import settings
 from django.db import connection, transaction
 
-from config.core import audit, ids, metrics, outbox
+from config.core import audit, faultpoints, ids, metrics, outbox
 from config.core.money import Money
 from gateways.base import Report, ReportStatus
 from ledger import chart
@@ -74,6 +74,7 @@ def apply_report(*, report: Report, heard: Heard) -> Outcome:
         attempt = Attempt.objects.get(account=heard.account, gateway_reference=report.reference)
         attempt.account, attempt.payment = heard.account, payment
     outcome = _believe(report, heard, payment, attempt)
+    faultpoints.reach("report.believed")
     if heard.notification_id:
         _settle_notification(heard, outcome, payment, attempt)
     return outcome
@@ -107,6 +108,7 @@ def _take_money(report: Report, heard: Heard, payment: Payment | None, attempt: 
     )
     if not _is_new(capture):
         return Outcome.ALREADY_APPLIED
+    faultpoints.reach("report.capture_written")
     if problem:
         return _hold(capture, problem, heard)
     assert payment is not None and attempt is not None, "only a payment of ours can take money"
@@ -158,6 +160,7 @@ def _succeed(payment: Payment, attempt: Attempt, capture: Capture, heard: Heard)
     payment.move_to(PaymentStatus.SUCCEEDED, at=at)
     payment.captured_minor = capture.amount_minor
     _end_attempt(attempt, AttemptStatus.SUCCEEDED, capture.gateway_transaction_id, heard)
+    faultpoints.reach("report.attempt_written")
     outbox.publish(
         events.payment_completed(payment, attempt, at=at), events.order_payment_received(payment, attempt, at=at)
     )
@@ -166,6 +169,7 @@ def _succeed(payment: Payment, attempt: Attempt, capture: Capture, heard: Heard)
             "status", "updated_at", "succeeded_at", "ended_at", "captured_minor", "is_late", "events_count",
         ]
     )  # fmt: skip
+    faultpoints.reach("report.payment_written")
     ledger.post(
         reference=capture.journal_reference,
         event="captured",
@@ -175,6 +179,7 @@ def _succeed(payment: Payment, attempt: Attempt, capture: Capture, heard: Heard)
         order_ref=payment.order.order_id,
         actor=heard.who,
     )
+    faultpoints.reach("report.journal_posted")
     audit.record(
         actor=heard.who,
         action="payment.succeeded",
@@ -183,6 +188,7 @@ def _succeed(payment: Payment, attempt: Attempt, capture: Capture, heard: Heard)
         after={"capture": capture.id, "amount_minor": capture.amount_minor, "currency": capture.currency},
     )
     emails.queue(payment, EmailMessageLog.Kind.PAYMENT_SUCCEEDED, at=at)
+    faultpoints.reach("report.email_queued")
     cases.answer_questions(attempt, at=at, actor=heard.who)
     gateway, waited = heard.account.gateway, (at - payment.created_at).total_seconds()
     metrics.payment_captured(
