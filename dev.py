@@ -199,7 +199,7 @@ def ensure_environment() -> None:
         if not works or str(sys.version_info[:2]) not in interpreter_version():
             shutil.rmtree(VENV, ignore_errors=True)
             run_quietly([uv, "venv", "-q", VENV, "--python", base], what="Making .venv", env=env)
-        install = [uv, "pip", "install", "-q", "--python", PYTHON, "--require-hashes", "-r", LOCK]
+        install = [str(uv), "pip", "install", "-q", "--python", str(PYTHON), "--require-hashes", "-r", str(LOCK)]
         run_quietly(install, what="Installing the packages", env=env)
         stamp.write_text(wanted)
 

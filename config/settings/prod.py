@@ -5,7 +5,16 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from config.settings.base import *  # noqa: F403
-from config.settings.base import ALLOWED_HOSTS, ENVIRONMENT, KAFKA_BROKERS, PUBLIC_URL, TRUSTED_PROXIES
+from config.settings.base import (
+    ALLOWED_HOSTS,
+    DEMO_STAFF,
+    ENVIRONMENT,
+    FAULTPOINT,
+    KAFKA_BROKERS,
+    PUBLIC_URL,
+    SANDBOX_URL,
+    TRUSTED_PROXIES,
+)
 
 if ENVIRONMENT not in ("production", "staging"):
     raise ImproperlyConfigured(f"ENVIRONMENT is {ENVIRONMENT!r}; these settings need production or staging.")
@@ -15,6 +24,9 @@ if "*" in ALLOWED_HOSTS:
     raise ImproperlyConfigured("ALLOWED_HOSTS must name the hosts; '*' would trust any Host header.")
 if not KAFKA_BROKERS:
     raise ImproperlyConfigured("KAFKA_BROKERS is not set: host:9092[,host:9092].")
+for name, value in (("FAULTPOINT", FAULTPOINT), ("DEMO_STAFF", DEMO_STAFF), ("SANDBOX_URL", SANDBOX_URL)):
+    if value and ENVIRONMENT == "production":
+        raise ImproperlyConfigured(f"{name} is set; it serves tests and demos and has no place in production.")
 
 DEBUG = False
 SECURE_SSL_REDIRECT = True
