@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from confluent_kafka import Producer
@@ -86,6 +86,12 @@ def bury(
         letter.error, letter.attempts = error, attempts
         letter.save(update_fields=["error", "attempts"])
     return letter
+
+
+class Decide(Protocol):
+    """What `requeue` and `discard` are called like."""
+
+    def __call__(self, *, dead_letter_id: str, actor: User, reason: str, at: datetime) -> DeadLetter: ...
 
 
 @transaction.atomic(durable=True)

@@ -8,7 +8,7 @@ no Django, so that gateways may count too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -199,10 +199,11 @@ _requeued = _counter("failed_events_replayed", "Dead letters a person sent again
 _deliveries = _counter("webhook_deliveries", "Calls to subscribers of our webhooks.", "outcome")
 
 
-def event_published(*, topic: str, delay_seconds: float) -> None:
-    """The broker has an event, so long after its commit."""
-    _published.labels(topic).inc()
-    _publish_delay.observe(max(delay_seconds, 0.0))
+def events_published(*, topic: str, delays_seconds: Sequence[float]) -> None:
+    """The broker has a batch of events, each so long after its commit."""
+    _published.labels(topic).inc(len(delays_seconds))
+    for delay in delays_seconds:
+        _publish_delay.observe(max(delay, 0.0))
 
 
 def event_publish_failed(*, topic: str, reason: str) -> None:

@@ -20,6 +20,7 @@ from config.core import clock, deadletters, jobs, kafka, metrics, outbox
 PRODUCER: Final = "reckoner"
 BATCH: Final = 1000
 LOCK: Final = "core.outbox.relay"
+_quoted: Final = json.encoder.encode_basestring_ascii
 UNHEARD_WAIT: Final = timedelta(seconds=10)
 
 # A row that waits holds back the later ones of its key and nobody else's.
@@ -108,7 +109,7 @@ def relay(*, producer: Producer, at: datetime, limit: int = BATCH) -> RelayResul
         if not is_ours:
             return RelayResult(is_running_elsewhere=True)
         rows = _due(at, limit)
-        delivery = kafka.deliver(producer, [_parcel(row) for row in rows.values()])
+        delivery = kafka.deliver(producer, _parcels(rows))
         result = RelayResult(
             published=len(delivery.delivered),
             unheard=len(delivery.unheard),
@@ -141,17 +142,13 @@ def _due(at: datetime, limit: int) -> dict[int, Due]:
         return {row[0]: Due._make(row) for row in cursor.fetchall()}
 
 
-def _parcel(row: Due) -> kafka.Parcel:
+def _parcels(rows: Mapping[int, Due]) -> list[kafka.Parcel]:
+    topics = {event_type: kafka.topics_of(event_type) for event_type in {row.type for row in rows.values()}}
+    return [_parcel(row, topics[row.type]) for row in rows.values()]
+
+
+def _parcel(row: Due, topics: tuple[str, ...]) -> kafka.Parcel:
     """The envelope of DESIGN 6; the same ids stand in the headers, so that a consumer can route without parsing."""
-    head = {
-        "event_id": row.event_id,
-        "type": row.type,
-        "version": row.version,
-        "occurred_at": row.occurred_at,
-        "sequence": row.sequence,
-        "producer": PRODUCER,
-        "trace_id": row.trace_id,
-    }
     headers: list[tuple[str, str | bytes | None]] = [
         ("event_id", row.event_id),
         ("type", row.type),
@@ -165,13 +162,13 @@ def _parcel(row: Due) -> kafka.Parcel:
     traceparent = row.traceparent or _traceparent(row.trace_id)
     if traceparent:
         headers.append(("traceparent", traceparent))
-    return kafka.Parcel(
-        number=row.position,
-        key=row.key,
-        topics=kafka.topics_of(row.type),
-        value=f'{json.dumps(head)[:-1]}, "data": {row.data}}}'.encode(),
-        headers=headers,
+    # Written out: json.dumps() of the head would take as long as everything else here together.
+    envelope = (
+        f'{{"event_id": {_quoted(row.event_id)}, "type": {_quoted(row.type)}, "version": {row.version}, '
+        f'"occurred_at": "{row.occurred_at}", "sequence": {row.sequence}, "producer": "{PRODUCER}", '
+        f'"trace_id": {_quoted(row.trace_id)}, "data": {row.data}}}'
     )
+    return kafka.Parcel(number=row.position, key=row.key, topics=topics, value=envelope.encode(), headers=headers)
 
 
 def _traceparent(trace_id: str) -> str:
@@ -182,15 +179,16 @@ def _traceparent(trace_id: str) -> str:
 def _mark_published(parcels: Sequence[kafka.Parcel], rows: Mapping[int, Due]) -> None:
     if not parcels:
         return
+    columns = zip(*((parcel.number, parcel.partition, parcel.offset) for parcel in parcels), strict=True)
     with connection.cursor() as cursor:
-        cursor.execute(
-            MARK_PUBLISHED,
-            ([p.number for p in parcels], [p.partition for p in parcels], [p.offset for p in parcels]),
-        )
+        cursor.execute(MARK_PUBLISHED, ["{" + ",".join(map(str, column)) + "}" for column in columns])
     now = time.time()
+    delays: dict[str, list[float]] = {}
     for parcel in parcels:
         row = rows[parcel.number]
-        metrics.event_published(topic=row.type, delay_seconds=now - row.created_at)
+        delays.setdefault(row.type, []).append(now - row.created_at)
+    for topic, seconds in delays.items():
+        metrics.events_published(topic=topic, delays_seconds=seconds)
 
 
 def _mark_unheard(parcels: Sequence[kafka.Parcel], rows: Mapping[int, Due], at: datetime) -> None:
