@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+NAME: Final = "momo"
+
 SIGNED: Final[dict[str, str]] = {
     "create": "accessKey amount extraData ipnUrl orderId orderInfo partnerCode redirectUrl requestId requestType",
     "created": "accessKey amount message orderId partnerCode payUrl requestId responseTime resultCode",

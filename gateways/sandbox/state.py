@@ -100,6 +100,7 @@ class World:
         self.requests: dict[tuple[str, str, str], str] = {}
         self.log: list[dict[str, object]] = []
         self._tokens: dict[str, Payment] = {}
+        self._of_order: dict[str, dict[tuple[str, str], Payment]] = {}
         self._paid: dict[tuple[str, str, int], Payment] = {}
         self._refunds_of: dict[tuple[str, str, str], list[Refund]] = {}
         # Hundredths of a second since 1970: later runs of the sandbox do not repeat numbers of earlier ones.
@@ -127,8 +128,9 @@ class World:
         """Remember a thing as it is now."""
         with self.lock:
             self._place(thing)
-            kind = next(name for name, cls in _KINDS.items() if isinstance(thing, cls))
-            self._append(kind, dataclasses.asdict(thing))
+            if self._file is not None:
+                kind = next(name for name, cls in _KINDS.items() if isinstance(thing, cls))
+                self._append(kind, dataclasses.asdict(thing))
 
     def first_time(self, provider: str, merchant: str, operation: str, request: str) -> bool:
         """Claim a request id for a merchant; False if it was used before."""
@@ -147,7 +149,7 @@ class World:
     def payments_of_order(self, order: str) -> list[Payment]:
         """Payments by this order id, over all providers and merchants."""
         with self.lock:
-            return [payment for key, payment in self.payments.items() if key[2] == order]
+            return list(self._of_order.get(order, {}).values())
 
     def payment_of_transaction(self, provider: str, merchant: str, number: int) -> Payment | None:
         """The payment in which this transaction moved money."""
@@ -170,6 +172,7 @@ class World:
         elif isinstance(thing, Payment):
             self.payments[thing.provider, thing.merchant, thing.order] = thing
             self._tokens[thing.token] = thing
+            self._of_order.setdefault(thing.order, {})[thing.provider, thing.merchant] = thing
             for transaction in thing.transactions:
                 self._paid[thing.provider, thing.merchant, transaction.number] = thing
         else:

@@ -22,6 +22,8 @@ from gateways.base import (
     ReportStatus,
 )
 from gateways.momo import MoMo
+from gateways.sandbox import momo_rules
+from gateways.sandbox.momo_api import Api
 from tests.gateways.merchant import MoMoDriver
 
 KEYS = {"partner_code": "MOMO", "access_key": "F8BBA842ECF85", "secret_key": "K951B6PE1waDMi640xX08PD3vg6EkVlz"}
@@ -168,17 +170,14 @@ def test_customers_are_sent_to_momos_hosts_only(momo: MoMoDriver) -> None:
 def test_a_signed_answer_is_checked_but_never_required(
     momo: MoMoDriver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, variant: str, warnings: int
 ) -> None:
-    from gateways.sandbox import momo_rules
-    from gateways.sandbox.momo import MoMo as Simulator
-
-    plain = Simulator._created
+    plain = Api._created
     keys = {"accessKey": KEYS["access_key"], "secretKey": KEYS["secret_key"]}
 
-    def with_signature(self: Simulator, payment: Any, fields: Any) -> dict[str, object]:
+    def with_signature(self: Api, payment: Any, fields: Any) -> dict[str, object]:
         answer = plain(self, payment, fields)
         return {**answer, "signature": "0" * 64 if variant == "wrong" else momo_rules.signature(variant, keys, answer)}
 
-    monkeypatch.setattr(Simulator, "_created", with_signature)
+    monkeypatch.setattr(Api, "_created", with_signature)
     with caplog.at_level(logging.WARNING, logger="gateways.momo"):
         checkout = momo.gateway.create_checkout(momo.request())
 

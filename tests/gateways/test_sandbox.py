@@ -206,6 +206,18 @@ def test_what_happened_is_kept_over_a_restart(tmp_path: Path, inbox: Inbox) -> N
         second.stop()
 
 
+def test_the_providers_can_be_told_another_moment(momo: MoMoDriver) -> None:
+    momo.control("POST", "/settings", {"at_ms": 1_735_700_060_456})
+    try:
+        request, _, paid = momo.paid()
+    finally:
+        momo.control("POST", "/settings", {"at_ms": None})
+
+    assert paid.occurred_at is not None
+    assert paid.occurred_at.strftime("%Y-%m-%d %H:%M") == "2025-01-01 02:54"
+    assert momo.gateway.query(request.reference, created_at=request.created_at).occurred_at == paid.occurred_at
+
+
 def test_merchants_can_be_added(momo: MoMoDriver) -> None:
     keys = {"accessKey": "mine", "secretKey": "my-secret"}
     momo.control("POST", "/merchants", {"provider": "momo", "code": "SHOP1", "keys": keys})
