@@ -550,14 +550,15 @@ def run_kafka_mock(address: Path) -> None:
     cluster = function("rd_kafka_mock_cluster_new", pointer, pointer, number)(handle, 1)
     if not cluster:
         sys.exit(f"librdkafka made no mock cluster: {error.value.decode()}")
-    create = function("rd_kafka_mock_topic_create", number, pointer, text, number, number)
-    for topic in TOPICS:
-        create(cluster, topic.encode(), 4, 1)
     function("rd_kafka_mock_group_initial_rebalance_delay_ms", None, pointer, ctypes.c_int32)(cluster, 0)
     bootstraps = function("rd_kafka_mock_cluster_bootstraps", text, pointer)(cluster)
     draft = address.with_suffix(".new")
     draft.write_text(bootstraps.decode())
     draft.replace(address)
+    # It answers from here on and makes topics when asked for; these take it some seconds, and nobody has to wait.
+    create = function("rd_kafka_mock_topic_create", number, pointer, text, number, number)
+    for topic in TOPICS:
+        create(cluster, topic.encode(), 4, 1)
     while True:
         signal.pause()
 
