@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from config.core import ids
 from config.core.money import Money
+from gateways import momo_answers as answers
 from gateways import momo_codes, strict_json
 from gateways import momo_messages as messages
 from gateways.base import (
@@ -117,9 +118,9 @@ class MoMo(Gateway):
         if self.store_name:
             body["storeName"] = self.store_name
         reply = self._post(CREATE_PATH, messages.CREATE_REQUEST, lambda: body, operation="create")
-        code = messages.result_code(reply)
+        code = messages.result_code(reply.data)
         if code != 0:
-            raise self._refusal("create", reply, code)
+            raise answers.refusal("create", reply, code)
         self._check_created(reply, body)
         return Checkout(
             pay_url=str(reply.data["payUrl"]),
@@ -132,8 +133,10 @@ class MoMo(Gateway):
     def _check_created(self, reply: Reply, body: Mapping[str, object]) -> None:
         """The answer is about our request and leads to MoMo, whether signed or not. Raises GatewayUnavailable."""
         data = reply.data
-        self._check_echo(
-            reply, operation="create", expected={name: body[name] for name in ("orderId", "requestId", "amount")}
+        answers.check_echo(
+            reply,
+            operation="create",
+            expected={name: body[name] for name in ("partnerCode", "orderId", "requestId", "amount")},
         )
         if not self._may_send_customers_to(messages.text_in(data.get("payUrl"))):
             raise GatewayUnavailable(
@@ -195,12 +198,12 @@ class MoMo(Gateway):
     def query(self, reference: str, *, created_at: datetime) -> Report:
         """Ask about a payment; known refunds come along. UNKNOWN when MoMo's answer is that the question failed."""
         reply = self._ask(QUERY_PATH, reference, operation="query")
-        code = messages.result_code(reply)
+        code = messages.result_code(reply.data)
         if momo_codes.queried_status(code) in (ReportStatus.NOT_FOUND, ReportStatus.UNKNOWN):
-            return messages.unanswered(reference, reply, code, about=ReportAbout.PAYMENT)
-        self._check_echo(reply, operation="query", expected={"orderId": reference})
-        refunds = tuple(messages.listed_refund(item) for item in messages.refund_items(reply))
-        return messages.payment_report(messages.queried_fields(reply), momo_codes.queried_status, refunds=refunds)
+            return answers.unanswered(reference, reply, code, about=ReportAbout.PAYMENT)
+        answers.check_echo(reply, operation="query", expected={"partnerCode": self.partner_code, "orderId": reference})
+        refunds = tuple(answers.listed_refund(item) for item in answers.refund_items(reply))
+        return messages.payment_report(answers.queried_fields(reply), momo_codes.queried_status, refunds=refunds)
 
     def _ask(self, path: str, order_id: str, *, operation: str) -> Reply:
         def question() -> dict[str, object]:
@@ -227,23 +230,25 @@ class MoMo(Gateway):
             "description": messages.free_text(request.description),
         }
         reply = self._post(REFUND_PATH, messages.REFUND_REQUEST, lambda: body, operation="refund")
-        code = messages.result_code(reply)
+        code = messages.result_code(reply.data)
         status = momo_codes.refund_status(code)
         if status in (ReportStatus.PAID, ReportStatus.PENDING):
-            self._check_echo(
-                reply, operation="refund", expected={"orderId": request.reference, "amount": body["amount"]}
+            answers.check_echo(
+                reply,
+                operation="refund",
+                expected={"partnerCode": self.partner_code, "orderId": request.reference, "amount": body["amount"]},
             )
-            return messages.refund_report(request.reference, reply.data)
+            return answers.refund_report(request.reference, reply.data)
         if code in (40, 41, 1081):
             return self._refund_after_all(request, reply, code)
-        raise self._refusal("refund", reply, code)
+        raise answers.refusal("refund", reply, code)
 
     def _refund_after_all(self, request: RefundRequest, reply: Reply, code: int) -> Report:
         report = self.query_refund(request)
         if report.status in (ReportStatus.PAID, ReportStatus.PENDING):
             return report
         if code == 1081 and report.status in (ReportStatus.NOT_FOUND, ReportStatus.FAILED):
-            raise self._refusal("refund", reply, code)
+            raise answers.refusal("refund", reply, code)
         raise GatewayUnavailable("momo refund: an earlier try arrived and is not listed yet", code=str(code))
 
     def query_refund(self, request: RefundRequest) -> Report:
@@ -256,29 +261,33 @@ class MoMo(Gateway):
         if found is not None:
             return found
         purchase = self._ask(QUERY_PATH, request.payment_reference, operation="query")
-        code = messages.result_code(purchase)
-        for item in messages.refund_items(purchase):
+        code = messages.result_code(purchase.data)
+        for item in answers.refund_items(purchase):
             if item.get("orderId") == request.reference:
-                return messages.listed_refund(item)
+                return answers.listed_refund(item)
         if momo_codes.queried_status(code) is not ReportStatus.PAID:
-            return messages.unanswered(
+            return answers.unanswered(
                 request.reference, purchase, code, about=ReportAbout.REFUND, status=ReportStatus.UNKNOWN
             )
-        self._check_echo(purchase, operation="query", expected={"orderId": request.payment_reference})
-        status = ReportStatus.NOT_FOUND if messages.result_code(reply) in (0, 42) else ReportStatus.UNKNOWN
-        return messages.unanswered(
-            request.reference, reply, messages.result_code(reply), about=ReportAbout.REFUND, status=status
+        answers.check_echo(
+            purchase,
+            operation="query",
+            expected={"partnerCode": self.partner_code, "orderId": request.payment_reference},
+        )
+        status = ReportStatus.NOT_FOUND if messages.result_code(reply.data) in (0, 42) else ReportStatus.UNKNOWN
+        return answers.unanswered(
+            request.reference, reply, messages.result_code(reply.data), about=ReportAbout.REFUND, status=status
         )
 
     def _find_refund(self, reply: Reply, request: RefundRequest) -> Report | None:
-        items = messages.refund_items(reply)
+        items = answers.refund_items(reply)
         for item in items:
             if item.get("orderId") == request.reference:
-                return messages.listed_refund(item)
+                return answers.listed_refund(item)
         about_it = reply.data.get("orderId") == request.reference and reply.data.get("partnerCode") == self.partner_code
         if items or not about_it or messages.number_in(reply.data.get("amount")) != request.money.minor:
             return None
-        report = messages.refund_report(request.reference, reply.data)
+        report = answers.refund_report(request.reference, reply.data)
         return None if report.status is ReportStatus.UNKNOWN else report
 
     # --- authorise first ---------------------------------------------------------------------------------------------
@@ -302,13 +311,17 @@ class MoMo(Gateway):
             "description": messages.free_text(description),
         }
         reply = self._post(CONFIRM_PATH, messages.CONFIRM_REQUEST, lambda: body, operation=request_type)
-        code = messages.result_code(reply)
+        code = messages.result_code(reply.data)
         if code == 40:
             raise GatewayUnavailable(f"momo {request_type}: an earlier try arrived, ask for its outcome", code="40")
         if momo_codes.payment_status(code) not in (ReportStatus.PAID, ReportStatus.PENDING):
-            raise self._refusal(request_type, reply, code)
-        self._check_echo(reply, operation=request_type, expected={"orderId": reference, "amount": money.minor})
-        report = messages.payment_report(messages.queried_fields(reply), momo_codes.payment_status)
+            raise answers.refusal(request_type, reply, code)
+        answers.check_echo(
+            reply,
+            operation=request_type,
+            expected={"partnerCode": self.partner_code, "orderId": reference, "amount": money.minor},
+        )
+        report = messages.payment_report(answers.queried_fields(reply), momo_codes.payment_status)
         if request_type == "cancel" and code == 0:
             return Report(
                 reference=reference, status=ReportStatus.CANCELLED, money=money, code=report.code, raw=report.raw
@@ -358,25 +371,3 @@ class MoMo(Gateway):
             for names in variants
         ]
         return any(hmac.compare_digest(signature.encode(), one.encode()) for one in expected)
-
-    def _check_echo(self, reply: Reply, *, operation: str, expected: Mapping[str, object]) -> None:
-        """Answers are unsigned: what they repeat must be ours. Raises GatewayUnavailable."""
-        for name, value in {"partnerCode": self.partner_code, **expected}.items():
-            got = reply.data.get(name)
-            if got != value and not (isinstance(value, int) and messages.number_in(got) == value):
-                raise GatewayUnavailable(
-                    f"momo {operation}: the answer has another {name}",
-                    code="echo",
-                    raw=messages.masked(reply.data),
-                )
-
-    def _refusal(self, operation: str, reply: Reply, code: int) -> GatewayRejected | GatewayUnavailable:
-        """A definite no where the code proves one, else an unknown outcome."""
-        row = momo_codes.look_up(code)
-        text = f"momo {operation}: {code} {row.text}{messages.field_errors(reply)}"
-        if code == 1080:
-            seconds = momo_codes.RETRY_REFUND_AFTER_SECONDS
-            return GatewayRejected(text, code=str(code), raw=messages.masked(reply.data), retry_after_seconds=seconds)
-        if momo_codes.is_refusal(code):
-            return GatewayRejected(text, code=str(code), raw=messages.masked(reply.data))
-        return GatewayUnavailable(text, code=str(code), raw=messages.masked(reply.data))

@@ -13,9 +13,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from config.core.money import Money
-from gateways import momo_codes
-from gateways.base import GatewayRejected, GatewayUnavailable, Report, ReportAbout, ReportInvalid, ReportStatus
-from gateways.http import Reply
+from gateways.base import GatewayRejected, GatewayUnavailable, Report, ReportInvalid, ReportStatus
 
 # The signed names of each message, in the order MoMo signs them (accessKey comes first and is added by `text_to_sign`).
 CREATE_REQUEST: Final = (
@@ -35,7 +33,7 @@ CONFIRM_REQUEST: Final = ("amount", "description", "orderId", "partnerCode", "re
 
 MAX_TEXT: Final = 255
 
-_NUMBERS: Final = frozenset({"amount", "responseTime", "resultCode", "transId"})
+NUMBERS: Final = frozenset({"amount", "responseTime", "resultCode", "transId"})
 _OPTIONAL: Final = frozenset({"extraData", "message", "orderInfo", "orderType", "payType"})
 SIGNATURE: Final = re.compile(r"[0-9a-f]{64}")
 # The manual's pattern for orderId, written without its nested repeats: those take exponential time on hostile text.
@@ -72,7 +70,7 @@ def notification_fields(data: Mapping[str, object], number: Callable[[str, objec
     values: dict[str, object] = {}
     for name in NOTIFICATION:
         value = data.get(name)
-        if name in _NUMBERS:
+        if name in NUMBERS:
             values[name] = number(name, value)
         elif value is None and name in _OPTIONAL:
             values[name] = ""
@@ -114,7 +112,7 @@ def payment_report(
         money=Money(amount, "VND"),
         # On failures transId was seen to hold a clock value, so only money that moved has a number.
         gateway_transaction_id=str(trans_id) if moved and trans_id else "",
-        occurred_at=_time(number_in(values["responseTime"])),
+        occurred_at=time_of(number_in(values["responseTime"])),
         code=str(code),
         message=str(values["message"]),
         raw=masked(values),
@@ -122,64 +120,9 @@ def payment_report(
     )
 
 
-def queried_fields(reply: Reply) -> dict[str, object]:
-    """A query's answer in the shape of a notification. The time is when the payment last changed, if told."""
-    data = reply.data
-    values: dict[str, object] = {name: text_in(data.get(name)) for name in NOTIFICATION if name not in _NUMBERS}
-    for name in ("amount", "transId"):
-        values[name] = number_in(data.get(name))
-    values["resultCode"] = result_code(reply)
-    values["responseTime"] = number_in(data.get("lastUpdated")) or number_in(data.get("responseTime"))
-    return values
-
-
-def refund_items(reply: Reply) -> list[dict[str, object]]:
-    """The refunds that an answer lists."""
-    items = reply.data.get("refundTrans")
-    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
-
-
-def listed_refund(item: Mapping[str, object]) -> Report:
-    """The report of one refund in such a list."""
-    return refund_report(text_in(item.get("orderId")), {**item, "responseTime": item.get("createdTime")})
-
-
-def refund_report(reference: str, data: Mapping[str, object]) -> Report:
-    """The report of a refund, from its own answer or from a list."""
-    code, trans_id = result_code(data), number_in(data.get("transId"))
-    status = momo_codes.refund_status(code)
-    if status is ReportStatus.PAID and trans_id == 0:
-        status = ReportStatus.UNKNOWN
-    return Report(
-        reference=reference,
-        status=status,
-        about=ReportAbout.REFUND,
-        money=Money(number_in(data.get("amount")), "VND"),
-        gateway_transaction_id=str(trans_id) if status is ReportStatus.PAID else "",
-        occurred_at=_time(number_in(data.get("responseTime"))),
-        code=str(code),
-        message=text_in(data.get("message")),
-        raw=masked(data),
-    )
-
-
-def unanswered(
-    reference: str, reply: Reply, code: int, *, about: ReportAbout, status: ReportStatus | None = None
-) -> Report:
-    """MoMo answered, but not about this thing."""
-    return Report(
-        reference=reference,
-        status=status or momo_codes.queried_status(code),
-        about=about,
-        code=str(code),
-        message=text_in(reply.data.get("message")),
-        raw=masked(reply.data),
-    )
-
-
-def result_code(source: Reply | Mapping[str, object]) -> int:
+def result_code(data: Mapping[str, object]) -> int:
     """The resultCode of an answer. Raises GatewayUnavailable: without one, we know nothing. It never becomes 0 by default."""
-    value = (source.data if isinstance(source, Reply) else source).get("resultCode")
+    value = data.get("resultCode")
     if not isinstance(value, int) or isinstance(value, bool):
         raise GatewayUnavailable("momo: an answer without a resultCode", code="no_result_code")
     return value
@@ -201,7 +144,8 @@ def _plain(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _time(milliseconds: int) -> datetime | None:
+def time_of(milliseconds: int) -> datetime | None:
+    """The moment of MoMo's clock value; None for what is no clock."""
     # 10**14 ms is the year 5138; what lies beyond is no clock.
     return datetime.fromtimestamp(milliseconds / 1000, tz=UTC) if 0 < milliseconds < 10**14 else None
 
@@ -216,13 +160,6 @@ def vnd(money: Money) -> int:
 def language(locale: str) -> str:
     """MoMo's `lang`."""
     return "vi" if locale.startswith("vi") else "en"
-
-
-def field_errors(reply: Reply) -> str:
-    """The names of the fields MoMo found wrong; not its texts, which repeat what was signed."""
-    errors = reply.data.get("subErrors")
-    names = [text_in(one.get("field")) for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
-    return f" ({', '.join(names)})" if names else ""
 
 
 def masked(data: Mapping[str, object]) -> dict[str, object]:
