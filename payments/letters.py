@@ -84,7 +84,7 @@ def _amount(row: EmailMessageLog) -> Money:
 
 
 def _shops(payment: Payment) -> list[str]:
-    names = payment.order.shop_orders.select_related("shop").order_by("id").values_list("shop__name", flat=True)
+    names = payment.order.shop_orders.filter(is_owed=True).order_by("id").values_list("shop__name", flat=True)
     return list(dict.fromkeys(names))
 
 

@@ -33,7 +33,7 @@ from config.core.money import Money, total
 from gateways.base import HttpMessage, ReportInvalid
 from payments import amounts, letters, links
 from payments.errors import AlreadyPaid, MethodNotFound, NotPayable, PaymentExpired
-from payments.models import Attempt, AttemptEvent, OrderPlatformCost, Payment, PaymentMethod, ShopOrder
+from payments.models import Attempt, AttemptEvent, OrderPlatformCost, Payment, PaymentMethod
 from payments.pay_stage import Stage, stage_of, version_of
 from payments.services import accounts, checkout, expiry
 from payments.states import AttemptStatus
@@ -257,20 +257,17 @@ def _methods(payment: Payment, attempt: Attempt) -> list[PaymentMethod]:
 
 
 def _parts(payment: Payment, language: str) -> list[Part]:
-    """The shops and what each costs; only the names where the sum is no longer this payment's."""
-    shop_orders = list(payment.order.shop_orders.select_related("shop").order_by("id"))
+    """The shops and what each costs; only the names where the order has become cheaper since."""
+    rows = list(payment.order.shop_orders.select_related("shop").filter(is_owed=True).order_by("id"))
     costs = OrderPlatformCost.objects.filter(order_id=payment.order_id).first()
     discount = Money(costs.order_level_minor if costs else 0, payment.currency)
-    kept = [row for row in shop_orders if row.status != ShopOrder.Status.CANCELLED]
-    for rows in (shop_orders, kept):
-        prices = [Money(row.list_minor - row.site_funded_product_discount_minor, payment.currency) for row in rows]
-        if total(prices, payment.currency) - discount == payment.amount:
-            lines = [
-                Part(row.shop.name, amounts.shown(price, language)) for row, price in zip(rows, prices, strict=True)
-            ]
-            saved = [Part(str(_("Marketplace discount")), amounts.shown(-discount, language))] if discount else []
-            return lines + saved
-    return [Part(row.shop.name, "") for row in kept or shop_orders]
+    prices = [Money(row.list_minor - row.site_funded_product_discount_minor, payment.currency) for row in rows]
+    if total(prices, payment.currency) - discount != payment.amount:
+        return [Part(row.shop.name, "") for row in rows]
+    parts = [Part(row.shop.name, amounts.shown(price, language)) for row, price in zip(rows, prices, strict=True)]
+    if discount:
+        parts.append(Part(str(_("Marketplace discount")), amounts.shown(-discount, language)))
+    return parts
 
 
 def _problem(request: HttpRequest) -> str:

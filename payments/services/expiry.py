@@ -34,7 +34,10 @@ def ask_due(*, at: datetime, limit: int = 200) -> int:
 
 
 def ask(attempt: Attempt, *, source: AttemptEvent.Source, at: datetime, actor: str = "") -> Outcome | None:
-    """Ask the gateway about one attempt and believe its answer; None when it gave none. Outside any transaction."""
+    """Ask the gateway about one attempt and believe its answer; None when it gave none. Outside any transaction.
+
+    Only questions of the schedule (POLL) move it on: however often a browser returns, no question that is due is lost.
+    """
     gateway = accounts.of(attempt.account)
     if not gateway.notifies:
         return None
@@ -42,13 +45,15 @@ def ask(attempt: Attempt, *, source: AttemptEvent.Source, at: datetime, actor: s
         report = gateway.query(attempt.gateway_reference, created_at=attempt.created_at)
     except (GatewayUnavailable, GatewayRejected, ReportInvalid) as error:
         log.warning("query_failed", gateway=gateway.code, gateway_ref=attempt.gateway_reference, error=str(error))
-        _schedule(attempt.id, at=at)
+        if source is AttemptEvent.Source.POLL:
+            _schedule(attempt.id, at=at)
         return None
     heard = Heard(account=attempt.account, source=source, at=at, actor=actor)
     faultpoints.reach("query.answered")
     outcome = reports.apply_report(report=report, heard=heard)
     faultpoints.reach("query.applied")
-    _schedule(attempt.id, at=at)
+    if source is AttemptEvent.Source.POLL:
+        _schedule(attempt.id, at=at)
     return outcome
 
 

@@ -1,0 +1,278 @@
+"""The pay page without scripts: what it shows in each state, in which language, and what its buttons do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from gateways.sandbox.faults import Fault
+from gateways.sandbox.provider import Outcome
+from payments import links
+from payments.errors import GatewayTimeout
+from payments.models import Attempt, AttemptEvent, Payment, PaymentMethod
+from payments.services import checkout, expiry
+from tests.payments.pages.conftest import Page
+
+pytestmark = pytest.mark.django_db(transaction=True)
+OpenPage = Callable[..., Page]
+
+
+def ask(page: Page) -> None:
+    expiry.ask(page.attempt, source=AttemptEvent.Source.POLL, at=timezone.now())
+
+
+def stage(response: Any) -> str:
+    return str(response.content.decode().partition('data-stage="')[2].partition('"')[0])
+
+
+# --- What it shows ---------------------------------------------------------------------------------------------------
+def test_a_payment_that_waits_shows_amount_order_code_and_the_way_to_the_wallet(open_page: OpenPage) -> None:
+    page = open_page()
+
+    response = page.get()
+
+    html = response.content.decode()
+    assert (response.status_code, stage(response)) == (200, "waiting")
+    assert "960.000\u00a0₫" in html
+    assert page.payment.order.order_id in html
+    assert page.payment.order.shop_orders.get().shop.name in html
+    assert html.count("<svg") == 2  # the lock of the header and the QR code
+    assert f'href="{page.attempt.pay_url.replace("&", "&amp;")}"' in html
+    assert 'class="button only-phone" href="momo://app?' in html
+    assert page.state() == {
+        "stage": "waiting",
+        "version": "waiting.1.requires_action.none",
+        "is_final": False,
+        "seconds_left": pytest.approx(90 * 60, abs=30),
+    }
+
+
+def test_a_paid_payment_says_so_and_leads_back_to_the_shop(open_page: OpenPage, momo: Any) -> None:
+    page = open_page(return_url="http://127.0.0.1:8000/orders?tab=paid")
+    momo.settle(page.attempt)
+    ask(page)
+
+    html = page.get().content.decode()
+
+    assert stage(page.get()) == "paid"
+    order_id = page.payment.order.order_id
+    assert (
+        f'href="http://127.0.0.1:8000/orders?tab=paid&amp;order_id={order_id}&amp;payment_id={page.payment_id}'
+        '&amp;status=succeeded"' in html
+    )
+    assert "l•••@example.com" in html
+    assert "lan@example.com" not in html
+    assert page.state()["is_final"] is True
+    assert "http-equiv" not in html  # nothing to refresh any more
+
+
+def test_cash_on_delivery_says_when_to_pay_and_offers_to_pay_now(
+    open_page: OpenPage, cod_method: PaymentMethod
+) -> None:
+    response = open_page(cod_method).get()
+
+    assert stage(response) == "delivery"
+    assert b'value="momo"' in response.content
+    assert b'value="cod"' not in response.content
+
+
+def test_a_failed_try_can_be_repeated(open_page: OpenPage, momo: Any) -> None:
+    page = open_page()
+    momo.settle(page.attempt, Outcome.DECLINE)
+    ask(page)
+    assert stage(page.get()) == "retry"
+
+    response = page.post(method="momo")
+
+    assert (response.status_code, response["Location"]) == (303, page.path)
+    assert (page.attempt.number, page.attempt.status) == (2, "requires_action")
+    assert stage(page.get()) == "waiting"
+
+
+def test_nothing_can_be_chosen_while_an_attempt_is_undecided(open_page: OpenPage, momo: Any) -> None:
+    page = open_page()
+    Attempt.objects.filter(payment_id=page.payment_id).update(
+        status="unknown", created_at=timezone.now() - timedelta(minutes=2)
+    )
+
+    shown, response = page.get(), page.post(method="cod")
+
+    assert stage(shown) == "asking"
+    assert b"<form" not in shown.content
+    assert response["Location"] == f"{page.path}?problem=attempt_undecided"
+    assert "Chúng tôi chưa biết" in page.get("?problem=attempt_undecided").content.decode()
+    assert Attempt.objects.filter(payment_id=page.payment_id).count() == 1
+
+
+def test_a_silent_gateway_leaves_a_page_that_says_we_are_asking(
+    open_page: OpenPage, momo: Any, momo_account: Any, order: Any, momo_method: PaymentMethod
+) -> None:
+    momo.fault(Fault.ERROR_500_AFTER_ACCEPT, scope="operation", operation="create", count=9)
+    with pytest.raises(GatewayTimeout):
+        open_page()
+    payment = Payment.objects.get()
+
+    response = Client().get(f"/pay/{links.client_secret(payment.id)}")
+
+    assert stage(response) == "asking"
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [("expired", "expired"), ("failed", "failed"), ("cancelled", "cancelled")]
+)
+def test_an_ended_payment_says_how_and_offers_nothing(open_page: OpenPage, status: str, expected: str) -> None:
+    page = open_page()
+    Payment.objects.filter(id=page.payment_id).update(status=status)
+
+    response = page.get()
+
+    assert stage(response) == expected
+    assert b"<form" not in response.content
+    assert page.post(method="momo")["Location"] == page.path
+    assert page.payment.status == status
+
+
+def test_after_the_time_to_pay_the_page_waits_for_a_last_word(open_page: OpenPage) -> None:
+    page = open_page(at=timezone.now() - timedelta(hours=2))
+
+    response = page.get()
+
+    assert stage(response) == "checking"
+    assert b"<form" not in response.content
+    assert page.state()["seconds_left"] == 0
+
+
+def test_a_part_refunded_payment_says_how_much(open_page: OpenPage, momo: Any) -> None:
+    page = open_page()
+    momo.settle(page.attempt)
+    ask(page)
+    Payment.objects.filter(id=page.payment_id).update(refunded_minor=60_000)
+
+    assert "60.000\u00a0₫" in page.get().content.decode()
+    assert page.state()["version"] == "paid.1.succeeded.partial"
+
+
+def test_discounts_of_the_marketplace_are_a_line_of_their_own(order: Any, momo_method: PaymentMethod) -> None:
+    made = order({"order_subtotal": 600_000, "shipping_fee": 35_000}, {"order_subtotal": 400_000}, site_voucher=75_000)
+    opened = checkout.create_payment(
+        wish=checkout.NewPayment(order_id=made.order_id, method=momo_method, client="shop", actor="customer:1"),
+        at=timezone.now(),
+    )
+    html = Client().get(f"/pay/{links.client_secret(opened.payment.id)}").content.decode()
+
+    assert all(text in html for text in ("635.000\u00a0₫", "400.000\u00a0₫", "−75.000\u00a0₫", "960.000\u00a0₫"))
+
+
+# --- Choosing --------------------------------------------------------------------------------------------------------
+def test_another_method_may_be_chosen_while_nothing_is_undecided(open_page: OpenPage) -> None:
+    page = open_page()
+
+    response = page.post(method="cod")
+
+    assert (response.status_code, response["Location"]) == (303, page.path)
+    assert page.payment.method.code == "cod"
+    assert stage(page.get()) == "delivery"
+
+
+@pytest.mark.parametrize("method", ["paypal", "momo'--", "m" * 5000])
+def test_an_unknown_method_changes_nothing(open_page: OpenPage, method: str) -> None:
+    page = open_page()
+
+    response = page.post(method=method)
+
+    assert response["Location"] == f"{page.path}?problem=payment_method_unusable"
+    assert (page.payment.method.code, page.attempt.number) == ("momo", 1)
+
+
+def test_a_method_that_does_not_take_the_amount_is_neither_offered_nor_taken(
+    open_page: OpenPage, cod_method: PaymentMethod
+) -> None:
+    cod_method.limits = {"VND": [1_000, 900_000]}
+    cod_method.save()
+    page = open_page()
+
+    assert b'value="cod"' not in page.get().content
+    assert page.post(method="cod")["Location"] == f"{page.path}?problem=payment_method_unusable"
+    assert page.payment.method.code == "momo"
+
+
+def test_a_gateway_that_refuses_is_told_in_our_words(open_page: OpenPage, momo: Any, cod_method: PaymentMethod) -> None:
+    page = open_page(cod_method)
+    momo.fault(Fault.ANSWER_CODE, scope="operation", operation="create", code=11)
+
+    response = page.post(method="momo")
+
+    assert response["Location"] == f"{page.path}?problem=gateway_refused"
+    assert stage(page.get("?problem=gateway_refused")) == "retry"
+
+
+def test_a_button_needs_its_token(open_page: OpenPage) -> None:
+    page = open_page()
+
+    response = Client(enforce_csrf_checks=True).post(page.path, {"method": "cod"})
+
+    assert response.status_code == 403
+    assert page.payment.method.code == "momo"
+
+
+# --- Language --------------------------------------------------------------------------------------------------------
+def test_the_payments_own_language_is_the_first_choice(open_page: OpenPage) -> None:
+    assert b'<html lang="vi">' in open_page().get().content
+    assert b'<html lang="en">' in open_page(locale="en").get().content
+
+
+def test_a_language_is_chosen_by_address_and_remembered_by_a_cookie(open_page: OpenPage) -> None:
+    page = open_page()
+    client = Client()
+
+    first, second = client.get(f"{page.path}?lang=en"), client.get(page.path)
+
+    assert "₫960,000" in first.content.decode()
+    assert first.cookies["pay_language"]["path"] == "/pay/"
+    assert (second["Content-Language"], "₫960,000" in second.content.decode()) == ("en", True)
+    assert b'<html lang="vi">' in client.get(f"{page.path}?lang=xx", headers={"cookie": "pay_language=xx"}).content
+
+
+# --- What it must not do ---------------------------------------------------------------------------------------------
+def test_the_page_runs_nothing_of_others_and_is_kept_by_nobody(open_page: OpenPage) -> None:
+    response = open_page().get()
+
+    policy = response["Content-Security-Policy"]
+    assert "'unsafe-inline'" not in policy and "'unsafe-eval'" not in policy
+    assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy
+    html = response.content.decode()
+    assert "style=" not in html and "<style" not in html and html.count("<script") == 1
+    assert response["Cache-Control"] == "no-store, private"
+    assert response["Referrer-Policy"] == "same-origin"  # the address holds the secret
+
+
+@pytest.mark.parametrize("token", ["x", "0" * 50, "é" * 50, "return", "..%2f..", "a" * 5000])
+def test_a_wrong_token_is_a_page_that_tells_nothing(db: None, token: str) -> None:
+    for path in (f"/pay/{token}", f"/pay/{token}/state"):
+        response = Client().get(path)
+
+        assert response.status_code == 404
+
+
+def test_the_secret_of_one_payment_opens_no_other(open_page: OpenPage) -> None:
+    mine, other = open_page(), open_page()
+    mixed = other.path[: len("/pay/") + 26] + mine.path[len("/pay/") + 26 :]
+
+    assert Client().get(mixed).status_code == 404
+
+
+def test_text_of_others_is_shown_as_text(order: Any, momo_method: PaymentMethod) -> None:
+    made = order(order_id='<script>alert(1)</script>"', description="<b>x</b>")
+    opened = checkout.create_payment(
+        wish=checkout.NewPayment(order_id=made.order_id, method=momo_method, client="shop", actor="customer:1"),
+        at=timezone.now(),
+    )
+    html = Client().get(f"/pay/{links.client_secret(opened.payment.id)}?problem=<script>").content.decode()
+
+    assert "<script>alert" not in html and "<b>x" not in html and "problem=" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;&quot;" in html
