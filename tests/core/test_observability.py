@@ -142,7 +142,7 @@ def test_probes_do_not_fill_the_log(client: Client, lines: Lines) -> None:
 def test_staff_are_named_in_the_context_of_admin_pages(client: Client, lines: Lines) -> None:
     client.force_login(User.objects.create_superuser("an@example.com", "a password of tests"))
 
-    client.get("/admin/password_change/")
+    client.get("/admin/jsi18n/")
 
     (line,) = lines.all("request")
     assert line["actor_type"] == "user"

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import redis
 from django.test import Client
-from django.test.utils import CaptureQueriesContext  # noqa: F401  # keeps Django's test tools loaded before the fork
 
 from config.core import ratelimit
 from config.core.ratelimit import Rate
@@ -103,10 +102,10 @@ def test_a_bucket_never_holds_more_than_its_burst_and_is_forgotten(redis_client:
     assert answers == [True, True, False]
 
 
-def test_a_clock_that_goes_back_gives_nothing_away(redis_client: redis.Redis) -> None:
+def test_a_clock_that_goes_back_gives_nothing_away_and_locks_nobody_out(redis_client: redis.Redis) -> None:
     redis_client.hset("rl:t:c", mapping={"tokens": "0", "at": str(int(time.time() * 1000) + 3_600_000)})
 
-    assert ratelimit.wait_seconds(scope="t", client="c", rate=Rate(per_second=1.0, burst=2)) > 0.9
+    assert ratelimit.wait_seconds(scope="t", client="c", rate=Rate(per_second=1.0, burst=2)) == 1.0
 
 
 def test_scopes_have_rates_of_their_own(edge: Client, token: Callable[..., str], settings: Any) -> None:
