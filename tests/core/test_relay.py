@@ -198,7 +198,8 @@ def test_a_poison_row_parks_only_itself(brokers: Brokers, producer: Producer, te
     assert brokers.event_ids("invoice.issued") == [before, *others]
     row = OutboxEvent.objects.get(event_id=poison)
     assert (row.attempts, row.error.split(":")[:2]) == (1, ["invoice.issued", " MSG_SIZE_TOO_LARGE"])
-    assert AT <= row.next_attempt_at <= AT + timedelta(seconds=2)
+    assert AT < row.next_attempt_at <= AT + timedelta(seconds=2)
+    assert relay_now(producer) == relay.RelayResult()  # it waits, and the rest of its key with it
 
     second, third = (relay_now(producer, at=AT + HOUR * hours) for hours in (1, 2))
     assert (second.published, second.refused, second.parked) == (0, 1, 0)

@@ -78,7 +78,7 @@ class Relaying:
 
     def _longer_pause(self) -> float:
         self.troubles += 1
-        return min(LONGEST_PAUSE_SECONDS, POLL_SECONDS * 2**self.troubles)
+        return min(LONGEST_PAUSE_SECONDS, POLL_SECONDS * float(1 << min(self.troubles, 10)))
 
 
 class Command(BaseCommand):
