@@ -99,7 +99,9 @@ class AccountAdmin(ReadOnlyAdmin):
 
     def headline(self, request: HttpRequest, obj: Account) -> Sequence[Figure]:
         """The balance, and for a strict account what is reserved."""
-        figures = [Figure(_("Balance now"), money(_normal(obj, statement.balance_now(obj))), KINDS[Account.Kind(obj.kind)])]
+        figures = [
+            Figure(_("Balance now"), money(_normal(obj, statement.balance_now(obj))), KINDS[Account.Kind(obj.kind)])
+        ]
         row = getattr(obj, "balance", None)
         if row is not None:
             held = Money(row.hold_debit + row.hold_credit, obj.currency)

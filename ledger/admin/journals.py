@@ -18,7 +18,15 @@ from config.core.money import Money
 from ledger.admin import t_accounts
 from ledger.models import JournalEntry
 
-SUBJECTS = {"pay": "payment", "re": "refund", "case": "case", "att": "attempt", "cap": "capture", "set": "settlement", "po": "payout"}
+SUBJECTS = {
+    "pay": "payment",
+    "re": "refund",
+    "case": "case",
+    "att": "attempt",
+    "cap": "capture",
+    "set": "settlement",
+    "po": "payout",
+}
 
 
 def subject_link(subject: str) -> Cell:
@@ -105,7 +113,12 @@ class JournalAdmin(ReadOnlyAdmin):
             Facts(
                 _("Corrections"),
                 (
-                    (_("Reverses"), to("ledger_journalentry", obj.reverses_id, f"#{obj.reverses_id}") if obj.reverses_id else NOTHING),
+                    (
+                        _("Reverses"),
+                        to("ledger_journalentry", obj.reverses_id, f"#{obj.reverses_id}")
+                        if obj.reverses_id
+                        else NOTHING,
+                    ),
                     (_("Reversed by"), _reversed_by(obj)),
                     (_("Details"), fields_of(obj.meta)),
                 ),

@@ -56,7 +56,9 @@ def panel(request: HttpRequest, account: Account) -> Drawing:
         closing=money(_shown(account, _balance(account, before=last + timedelta(days=1) if last else None))),
         table=Table(
             _("Statement"),
-            columns(_("Booked"), _("What"), _("Reference"), _("Order"), num(_("Debit")), num(_("Credit")), num(_("Balance"))),
+            columns(
+                _("Booked"), _("What"), _("Reference"), _("Order"), num(_("Debit")), num(_("Credit")), num(_("Balance"))
+            ),
             _rows(account, page.rows),
             _("Nothing was booked on this account in these days."),
         ),

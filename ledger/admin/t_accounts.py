@@ -109,7 +109,12 @@ def of_journals(journals: Sequence[JournalEntry], title: Text = "") -> Drawing:
             account = accounts.setdefault(key, TAccount(*key, url=page("ledger_account", line.account_id)))
             account.take(line.amount_minor, f"{title_of(journal)}: {journal.reference}")
     headings = [
-        Heading(title_of(journal), page("ledger_journalentry", journal.pk), when(journal.booked_at), short(journal.reference))
+        Heading(
+            title_of(journal),
+            page("ledger_journalentry", journal.pk),
+            when(journal.booked_at),
+            short(journal.reference),
+        )
         for journal in journals
     ]
     return Drawing(title or _("Ledger"), "admin/t_accounts.html", Drawn(headings, list(accounts.values())))

@@ -1,7 +1,7 @@
 -- The fold moves lines into sums. It goes up to the oldest running transaction: everything below has ended, nothing there can
 -- appear later. (A cursor over ids or times would lose what commits late.)
 
-CREATE FUNCTION ledger_fold(p_journals integer, OUT status text, OUT folded bigint, OUT upto xid8) LANGUAGE plpgsql AS $$
+CREATE FUNCTION ledger_fold(p_journals integer, OUT status text, OUT folded bigint, OUT upto xid8) LANGUAGE plpgsql SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
     here bigint := (SELECT c.system_identifier FROM pg_control_system() c);

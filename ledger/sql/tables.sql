@@ -108,6 +108,7 @@ CREATE TABLE ledger_period_balance (
     ),
     CONSTRAINT ledger_period_balance_once UNIQUE (account_id, basis, grain, start)
 ) WITH (fillfactor = 70);
+CREATE INDEX ledger_period_balance_by_start ON ledger_period_balance (grain, start) WHERE basis = 'E';
 
 -- How far the fold has come, and in which cluster: transaction ids mean nothing in another one.
 CREATE TABLE ledger_horizon (
