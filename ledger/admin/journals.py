@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from config.core.admin import filters, links
-from config.core.admin.cells import NOTHING, Cell, Tone, chip, clipped, day, identifier, money, short, to, when
+from config.core.admin.cells import NOTHING, Cell, Tone, chip, clipped, day, identifier, money, to, when
 from config.core.admin.panels import Facts, Figure, Panel, Table, columns, fields_of, num
 from config.core.admin.readonly import ReadOnlyAdmin
 from config.core.money import Money

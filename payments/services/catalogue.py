@@ -1,0 +1,122 @@
+"""Changing what can be paid with: merchant accounts and methods, by staff, with a reason and a trail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from config.core import audit
+from config.core.errors import InvalidInput
+from gateways import registry
+from payments.models import GatewayAccount, PaymentMethod
+from payments.services import accounts
+
+METHOD_FIELDS = (
+    "name_vi",
+    "name_en",
+    "description_vi",
+    "description_en",
+    "limits",
+    "is_active",
+    "position",
+    "lifetime",
+)
+
+
+@transaction.atomic(durable=True)
+def begin_account(*, code: str, gateway: str, mode: str, actor: str) -> GatewayAccount:
+    """A further merchant account, disabled and without settings. Raises InvalidInput."""
+    if gateway not in registry.GATEWAYS:
+        raise InvalidInput(f"We have no adapter for {gateway!r}.", field="gateway")
+    account = GatewayAccount(code=code, gateway=gateway, mode=mode, is_enabled=False)
+    try:
+        account.full_clean(exclude=["secrets", "settings"])
+    except ValidationError as error:
+        field, messages = next(iter(error.message_dict.items()))
+        raise InvalidInput(" ".join(messages), field=field) from error
+    account.save()
+    audit.record(
+        actor=actor,
+        action="gateway_account.begun",
+        object_type="gateway_account",
+        object_id=account.pk,
+        after={"code": code, "gateway": gateway, "mode": mode},
+    )
+    return account
+
+
+@transaction.atomic(durable=True)
+def save_account(
+    *,
+    account: GatewayAccount,
+    settings: Mapping[str, object],
+    secrets: Mapping[str, str],
+    is_enabled: bool,
+    actor: str,
+    reason: str,
+) -> GatewayAccount:
+    """Make or change a merchant account; secrets that are left out stay. Raises InvalidInput when they cannot work."""
+    if not reason.strip():
+        raise InvalidInput("Say why.", field="reason")
+    adapter = registry.GATEWAYS.get(account.gateway)
+    if adapter is None:
+        raise InvalidInput(f"We have no adapter for {account.gateway!r}.", field="gateway")
+    before = {"settings": dict(account.settings), "is_enabled": account.is_enabled}
+    account.settings = {name: value for name, value in settings.items() if name not in adapter.secret_fields}
+    account.secrets = {**account.secrets, **{name: value for name, value in secrets.items() if value}}
+    account.is_enabled = is_enabled
+    try:
+        account.full_clean(exclude=["secrets"])
+        accounts.adapter_of(account)
+    except (ValidationError, registry.GatewaySettingsError) as error:
+        raise InvalidInput(f"The gateway cannot work with this: {error}") from error
+    account.save()
+    audit.record(
+        actor=actor,
+        action="gateway_account.saved",
+        object_type="gateway_account",
+        object_id=account.pk,
+        reason=reason,
+        before=before,
+        after={
+            "settings": dict(account.settings),
+            "is_enabled": is_enabled,
+            "secrets_changed": sorted(name for name, value in secrets.items() if value),
+        },
+    )
+    transaction.on_commit(accounts.forget)
+    return account
+
+
+@transaction.atomic(durable=True)
+def save_method(*, method: PaymentMethod, values: Mapping[str, Any], actor: str, reason: str) -> PaymentMethod:
+    """Make or change a payment method. Raises InvalidInput."""
+    if not reason.strip():
+        raise InvalidInput("Say why.", field="reason")
+    before = None if method.pk is None else {name: _plain(getattr(method, name)) for name in METHOD_FIELDS}
+    for name in METHOD_FIELDS:
+        if name in values:
+            setattr(method, name, values[name])
+    try:
+        method.full_clean()
+    except ValidationError as error:
+        field, messages = next(iter(error.message_dict.items()))
+        raise InvalidInput(" ".join(messages), field=field) from error
+    method.save()
+    audit.record(
+        actor=actor,
+        action="payment_method.saved",
+        object_type="payment_method",
+        object_id=str(method.pk),
+        reason=reason,
+        before=before,
+        after={name: _plain(getattr(method, name)) for name in METHOD_FIELDS},
+    )
+    return method
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, (bool, int, str, dict)) else str(value)
