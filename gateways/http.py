@@ -27,7 +27,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
-from gateways import strict_json
+from config.core import strict_json
 from gateways.base import GatewayUnavailable
 
 before_request: Callable[[], None] | None = None
@@ -163,7 +163,7 @@ class HttpClient:
             raise _Failed(UNREADABLE, f"HTTP {response.status_code} leads elsewhere")
         try:
             data = strict_json.read_object(content)
-        except strict_json.NotStrictJson as error:
+        except strict_json.InvalidJson as error:
             raise _Failed(UNREADABLE, f"HTTP {response.status_code}: {error}") from error
         lower = {name.lower(): value for name, value in response.headers.items()}
         return Reply(status=response.status_code, data=data, headers=lower)

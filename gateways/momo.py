@@ -14,10 +14,10 @@ from datetime import datetime
 from typing import ClassVar, Final
 from urllib.parse import parse_qsl, urlsplit
 
-from config.core import ids
+from config.core import ids, strict_json
 from config.core.money import Money
 from gateways import momo_answers as answers
-from gateways import momo_codes, strict_json
+from gateways import momo_codes
 from gateways import momo_messages as messages
 from gateways.base import (
     Acknowledgement,
@@ -163,7 +163,7 @@ class MoMo(Gateway):
         """Read an IPN: a JSON body, signed over twelve of its fields (manual: "payment notification")."""
         try:
             data = strict_json.read_object(message.body)
-        except strict_json.NotStrictJson as error:
+        except strict_json.InvalidJson as error:
             raise ReportInvalid(f"momo: {error}") from error
         return (self._verified(messages.notification_fields(data, messages.json_number), data.get("signature")),)
 

@@ -1,9 +1,13 @@
-"""What payments tells the floor about itself once, at start: who carries out what two people decided."""
+"""What payments tells the floor and the gateways about itself once, at start."""
 
 from __future__ import annotations
 
-from config.core import approvals
-from payments.services import cases, refunds, resolutions
+from django.db import connection
+
+from config.core import approvals, deadletters, metrics
+from gateways import http
+from payments import gauges
+from payments.services import cases, consuming, emails, refunds, resolutions
 
 
 def register() -> None:
@@ -14,3 +18,17 @@ def register() -> None:
     approvals.register_executor(
         cases.ACTION, resolutions.execute, current=resolutions.current_payload, on_refusal=resolutions.give_up
     )
+    deadletters.register_requeue(emails.SOURCE, emails.requeue)
+    deadletters.register_requeue(consuming.SOURCE, consuming.requeue)
+    metrics.register_gauges(gauges.read)
+    http.before_request = _assert_no_transaction
+    http.on_call = _count_call
+
+
+def _assert_no_transaction() -> None:
+    """A lock held while a gateway thinks is how one slow provider stops a whole shop."""
+    assert not connection.in_atomic_block, "a gateway was called inside a database transaction: commit the intent first"
+
+
+def _count_call(gateway: str, operation: str, outcome: str, seconds: float) -> None:
+    metrics.gateway_called(gateway=gateway, operation=operation, outcome=outcome, seconds=seconds)

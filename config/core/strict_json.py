@@ -41,6 +41,14 @@ def loads(raw: bytes | str) -> Any:
     return value
 
 
+def read_object(body: bytes) -> dict[str, Any]:
+    """The JSON object in `body` (UTF-8), as a gateway or a customer sent it. Raises InvalidJson."""
+    value = loads(body)
+    if not isinstance(value, dict):
+        raise InvalidJson("The text is not a JSON object.")
+    return value
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar, Self
 
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -164,8 +165,8 @@ class Attempt(models.Model):
     status = models.CharField(max_length=20, choices=AttemptStatus.choices, default=AttemptStatus.CREATED)
     failure_code = models.CharField(max_length=60, blank=True)
     failure_message = models.CharField(max_length=250, blank=True)
-    request = models.JSONField(default=dict)  # masked
-    response = models.JSONField(default=dict)  # masked
+    request = models.JSONField(default=dict, encoder=DjangoJSONEncoder)  # masked
+    response = models.JSONField(default=dict, encoder=DjangoJSONEncoder)  # masked
     pay_url = models.CharField(max_length=2000, blank=True)
     qr_text = models.CharField(max_length=2000, blank=True)
     deeplink = models.CharField(max_length=2000, blank=True)

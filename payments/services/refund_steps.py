@@ -12,9 +12,8 @@ from django.db import transaction
 from config.core import audit, faultpoints, metrics, outbox
 from config.core.errors import DomainError
 from gateways.base import GatewayRejected, GatewayUnavailable, RefundRequest, Refunds, Report, ReportAbout, ReportStatus
-from ledger import chart
+from ledger import chart, selectors
 from ledger import services as ledger
-from ledger.models import JournalEntry
 from payments import events, postings
 from payments.errors import RefundNotFound, RefundRefused
 from payments.models import AttemptEvent, ClawBack, EmailMessageLog, MoneyCase, Payment, Refund
@@ -225,7 +224,7 @@ def book_sent(refund: Refund, payment: Payment | None, *, source: chart.AccountR
 
 def _book_failed(refund: Refund, payment: Payment | None, *, was_sent: bool, heard: Heard) -> None:
     """The money stays with us: every journal of the refund is reversed, and a person decides what the customer gets."""
-    for journal in JournalEntry.objects.filter(subject=refund.id, reverses=None).order_by("id"):
+    for journal in selectors.journals_of(subject=refund.id).filter(reverses=None):
         ledger.reverse(
             reference=f"{refund.id}:failed:{journal.id}",
             journal_id=journal.id,

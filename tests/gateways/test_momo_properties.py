@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from config.core import ids
 from gateways import momo_messages as messages
-from gateways import strict_json
+from config.core import strict_json
 from gateways.base import HttpMessage, ReportInvalid
 from gateways.momo import MoMo
 
@@ -82,7 +82,7 @@ def test_any_changed_byte_is_refused_or_changes_nothing(position: int, byte: int
     assume(damaged != BODY)
     try:
         same = {name: strict_json.read_object(damaged).get(name) for name in GOOD} == GOOD  # white space, no more
-    except strict_json.NotStrictJson:
+    except strict_json.InvalidJson:
         same = False
 
     if same:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateways.strict_json import NotStrictJson, read_object
+from config.core.strict_json import InvalidJson, read_object
 
 
 def test_an_object_is_read() -> None:
@@ -23,7 +23,7 @@ def test_an_object_is_read() -> None:
     ],
 )  # fmt: skip
 def test_what_is_not_strict_is_refused(body: bytes) -> None:
-    with pytest.raises(NotStrictJson):
+    with pytest.raises(InvalidJson):
         read_object(body)
 
 
