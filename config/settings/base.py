@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import environ
 
 from config.settings import read
+from config.settings.unfold import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 env = environ.Env()
@@ -39,7 +40,7 @@ BUSINESS_TIME_ZONE = "Asia/Ho_Chi_Minh"
 
 INSTALLED_APPS = [
     "config.core.apps.CoreConfig",
-    "unfold",
+    "unfold.apps.BasicAppConfig",  # the plain one: the other puts its own site over ours
     "unfold.contrib.filters",
     "config.office.apps.OfficeAdminConfig",
     "django.contrib.auth",
