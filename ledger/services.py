@@ -11,6 +11,7 @@ from ledger.holds import Held, consume_hold, lock_balances, place_hold, release_
 from ledger.lines import Entry, Line, credit, debit
 from ledger.periods import abandon_close, begin_close, close_period, finish_close, open_period
 from ledger.posting import Posted, business_day, post, post_batch, reverse
+from ledger.retry import retry_conflicts
 
 __all__ = [
     "Entry",
@@ -37,5 +38,6 @@ __all__ = [
     "rebase",
     "release_hold",
     "reopen_account",
+    "retry_conflicts",
     "reverse",
 ]

@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable
 
 import pytest
-from django.db import OperationalError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 
 from ledger import chart, selectors
 from ledger.errors import InsufficientFunds, LedgerError
 from ledger.models import Account, JournalEntry
 from ledger.proof import verify
+from ledger.retry import retry_conflicts
 from ledger.services import Entry, Posted, credit, debit, fold, place_hold, post, post_batch
 from tests.ledger.conftest import NOON, fold_all, rows, vnd
 
@@ -244,3 +245,51 @@ def test_folding_beside_posters_loses_nothing(book: Book) -> None:
     assert selectors.balance(CLEARING, "VND") == vnd(126)
     assert rows("SELECT sum(debit), sum(credit) FROM ledger_rollup") == [(126, 126)]
     assert verify().findings == ()
+
+
+def test_a_service_that_lost_a_conflict_of_locks_begins_again(book: Book) -> None:
+    fund(book, 100)
+    posted, go_on = threading.Event(), threading.Event()
+
+    def slow_poster() -> None:
+        with transaction.atomic():
+            book(debit(AVAILABLE, vnd(1)), credit(IN_PAYOUT, vnd(1)), reference="slow")
+            posted.set()
+            go_on.wait(20)
+        connection.close()
+
+    calls: list[int] = []
+
+    @retry_conflicts()
+    @transaction.atomic(durable=True)
+    def service() -> Posted:
+        calls.append(1)
+        if len(calls) == 2:
+            go_on.set()
+        return post(
+            reference="mine", event="e", lines=[debit(AVAILABLE, vnd(2)), credit(IN_PAYOUT, vnd(2))], occurred_at=NOON
+        )
+
+    thread = threading.Thread(target=slow_poster)
+    thread.start()
+    posted.wait(10)
+    try:
+        assert service().is_new
+    finally:
+        go_on.set()
+        thread.join()
+    assert len(calls) == 2
+    assert selectors.balance(AVAILABLE, "VND") == vnd(97)
+
+
+def test_what_is_no_conflict_is_not_tried_again(transactional_db: None) -> None:
+    calls: list[int] = []
+
+    @retry_conflicts()
+    def service() -> None:
+        calls.append(1)
+        rows("SELECT 1 / 0")
+
+    with pytest.raises(DatabaseError):
+        service()
+    assert len(calls) == 1

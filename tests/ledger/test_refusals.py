@@ -328,22 +328,43 @@ def test_a_balance_row_that_starts_with_money_or_other_limits_is_refused(books):
             rows(f"INSERT INTO ledger_balance (account_id, {columns}) VALUES (%s, {marks})", (number, *values))
 
 
+def move_available(amount: int, *, prev_bal: int = -400) -> None:
+    """Line and balance row of shop42:available move in one statement, as the posting function does it."""
+    number = journal()
+    first, second = strict(amount)
+    rows(
+        "WITH moved AS (UPDATE ledger_balance b SET seq = 2, bal = %(after)s, last_at = j.booked_at FROM ledger_journal j"
+        "               WHERE j.id = %(journal)s AND b.account_id = %(available)s)"
+        " INSERT INTO ledger_line (journal_id, line, account_id, amount, currency, mode, booked_at, effective_on,"
+        "                          seq, prev_seq, prev_bal, bal_after)"
+        " SELECT j.id, 1, %(available)s, %(amount)s, 'VND', 'S', j.booked_at, j.effective_on, 2, 1, %(before)s, %(after)s"
+        " FROM ledger_journal j WHERE j.id = %(journal)s UNION ALL"
+        " SELECT j.id, 2, %(escrow)s, -%(amount)s, 'VND', 'H', j.booked_at, j.effective_on, NULL, NULL, NULL, NULL"
+        " FROM ledger_journal j WHERE j.id = %(journal)s",
+        {
+            "journal": number, "available": first["account_id"], "escrow": second["account_id"], "amount": amount,
+            "before": prev_bal, "after": prev_bal + amount,
+        },
+    )  # fmt: skip
+
+
+def test_line_and_balance_row_that_move_together_are_accepted(books):
+    with transaction.atomic():
+        move_available(400)
+
+    assert rows("SELECT bal, seq FROM ledger_balance") == [(0, 2)]
+
+
 def test_an_overdraft_is_refused_by_the_check_even_when_line_and_balance_agree(books):
-    """Line and balance move in one statement, every number is right, only the money is not there."""
+    """Every number is right, only the money is not there."""
     with refused(by="ledger_balance_is_not_overdrawn"):
-        number = journal()
-        first, second = strict(401)
-        rows(
-            "WITH moved AS (UPDATE ledger_balance b SET seq = 2, bal = 1, last_at = j.booked_at FROM ledger_journal j"
-            "               WHERE j.id = %(journal)s AND b.account_id = %(available)s)"
-            " INSERT INTO ledger_line (journal_id, line, account_id, amount, currency, mode, booked_at, effective_on,"
-            "                          seq, prev_seq, prev_bal, bal_after)"
-            " SELECT j.id, 1, %(available)s, 401, 'VND', 'S', j.booked_at, j.effective_on, 2, 1, -400, 1"
-            " FROM ledger_journal j WHERE j.id = %(journal)s UNION ALL"
-            " SELECT j.id, 2, %(escrow)s, -401, 'VND', 'H', j.booked_at, j.effective_on, NULL, NULL, NULL, NULL"
-            " FROM ledger_journal j WHERE j.id = %(journal)s",
-            {"journal": number, "available": first["account_id"], "escrow": second["account_id"]},
-        )
+        move_available(401)
+
+
+def test_a_fork_is_refused_even_when_line_and_balance_agree(books):
+    """The line claims a balance before it that the line before does not have, and the balance row follows the lie."""
+    with refused(by="ledger_line_continues_its_account"):
+        move_available(-50, prev_bal=-1_000_000)
 
 
 def test_reserving_more_than_there_is_is_refused(books):
