@@ -137,6 +137,8 @@ CACHES = {
 }
 KAFKA_BROKERS = env.str("KAFKA_BROKERS", default="")
 KAFKA_CONSUMER_GROUP = env.str("KAFKA_CONSUMER_GROUP", default="reckoner")
+KAFKA_CONSUMER_WORKERS = read.integer(env, "KAFKA_CONSUMER_WORKERS", default=4, at_least=1)
+"""How many messages consume_events handles side by side; those of one key stay in order."""
 KAFKA_OPTIONS: dict[str, Any] = read.mapping(env, "KAFKA_OPTIONS")
 """What else librdkafka must know, as JSON: security.protocol, sasl.mechanism, sasl.username, ssl.ca.location ..."""
 EVENT_TOPIC_ALIASES_OFF = frozenset(env.list("EVENT_TOPIC_ALIASES_OFF", default=[]))
@@ -250,6 +252,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
+        "payments.api.webhook_docs.add_webhooks",
         "config.core.schema.add_problems",
     ],
 }

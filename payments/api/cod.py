@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from django.utils import timezone
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.core import auth
+from config.core import auth, clock
 from config.core.api import AmountIn, CurrencyIn, StrictSerializer
 from config.core.idempotency import read_key
 from config.core.money import Money
@@ -77,7 +76,7 @@ class CodResult(APIView):
         read_key(request, required=False)
         reader = CodResultIn(data=request.data)
         reader.is_valid(raise_exception=True)
-        body, at = reader.validated_data, timezone.now()
+        body, at = reader.validated_data, clock.now()
         if body["result"] == COLLECTED:
             outcome = cod.collected(
                 payment_id=payment_id,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final, TypeVar, cast
 
+from django.http import QueryDict
 from drf_spectacular.utils import (
     OpenApiExample,
     OpenApiParameter,
@@ -127,9 +128,9 @@ class Filters(serializers.Serializer[Any]):
     """The base of every set of query parameters."""
 
     @classmethod
-    def read(cls, query: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters that were given. Raises ValidationError naming what is wrong."""
-        filters = cls(data=query)
+    def read(cls, query: QueryDict) -> dict[str, Any]:
+        """The parameters that were given. Raises ValidationError naming what is wrong, an empty value included."""
+        filters = cls(data=query.dict())
         filters.is_valid(raise_exception=True)
         return dict(filters.validated_data)
 

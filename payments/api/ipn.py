@@ -5,15 +5,15 @@ Plain views without the framework: this is the busiest path, and what is signed 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
-from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from config.core import context
+from config.core import clock, context
 from config.core.api import problem_response
 from gateways.base import HttpMessage
 from payments.errors import MethodNotFound
@@ -32,19 +32,19 @@ def webhook(request: HttpRequest, gateway: str, account: str) -> HttpResponse:
         is_ours = False
     if not is_ours:
         return problem_response(request, status=404)
-    return _take(request, account)
+    return _take(request, account, methods=("GET", "POST"))
 
 
 @csrf_exempt
 def momo_callback(request: HttpRequest) -> HttpResponse:
     """MoMo's notification under the path of the reference system."""
-    return _take(request, FIRST_MOMO)
+    return _take(request, FIRST_MOMO, methods=("POST",))
 
 
-def _take(request: HttpRequest, account: str) -> HttpResponse:
-    if request.method not in ("POST", "GET"):
+def _take(request: HttpRequest, account: str, *, methods: Sequence[str]) -> HttpResponse:
+    if request.method not in methods:
         answer: HttpResponse = problem_response(request, status=405)
-        answer["Allow"] = "GET, POST"
+        answer["Allow"] = ", ".join(methods)
         return answer
     length = request.META.get("CONTENT_LENGTH") or "0"
     if not length.isdigit() or int(length) > settings.NOTIFICATION_MAX_BYTES:
@@ -62,12 +62,11 @@ def _take(request: HttpRequest, account: str) -> HttpResponse:
     )
     try:
         reply = notifications.receive_notification(
-            account_code=account, message=message, remote_ip=context.get().ip, at=timezone.now()
+            account_code=account, message=message, remote_ip=context.get().ip, at=clock.now()
         )
     except MethodNotFound:
         return problem_response(request, status=HTTPStatus.NOT_FOUND)
-    if reply.status == HTTPStatus.NO_CONTENT:
-        answer = HttpResponse(status=reply.status)
+    answer = HttpResponse(reply.body, status=reply.status, content_type=reply.content_type)
+    if not reply.body:
         del answer["Content-Type"]
-        return answer
-    return HttpResponse(reply.body, status=reply.status, content_type=reply.content_type)
+    return answer

@@ -6,13 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import BigIntegerField, F, Func, Prefetch, QuerySet
-from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.core import auth
+from config.core import auth, clock
 from config.core.api import CurrencyIn, amount_text, bad_parameter
 from config.core.errors import NotFound
 from config.core.pagination import CursorList, KeyList
@@ -222,7 +221,7 @@ class AccountStatement(APIView):
         """The statement."""
         wanted = StatementFilters.read(request.GET)
         account = _account(code, wanted.get("currency", DEFAULT_CURRENCY))
-        first, last = _span(wanted, timezone.now())
+        first, last = _span(wanted, clock.now())
         pages = OldestLines()
         lines = Posting.objects.filter(account=account, booked_at__gte=first, booked_at__lt=last)
         page = pages.paginate_queryset(lines.select_related("journal"), request)

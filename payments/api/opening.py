@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from django.utils import timezone
 from django.utils.translation import get_language_from_request
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.core import auth
+from config.core import auth, clock
 from config.core.api import AmountIn, CurrencyIn, StrictSerializer
 from config.core.errors import InvalidInput
 from config.core.idempotency import REPLAYED, fingerprint, read_key
@@ -188,7 +187,7 @@ def open_payment(
     reader.is_valid(raise_exception=True)
     body = reader.validated_data
     _refuse_what_only_services_say(caller, body)
-    opened = checkout.create_payment(wish=_wish(request, caller, body, key), at=timezone.now())
+    opened = checkout.create_payment(wish=_wish(request, caller, body, key), at=clock.now())
     return Response(answer(opened).data, status=201, headers=REPLAYED if opened.is_replay else None)
 
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.core import auth
+from config.core import auth, clock
 from config.core.api import AmountIn, CurrencyIn
 from config.core.idempotency import read_key
 from payments.api import docs
+from payments.api.authorizations import CancellationIn
 from payments.api.opening import DEFAULT_CURRENCY, OrderFieldsIn, order_out_of
-from payments.api.payments import CancellationIn
 from payments.api.shapes import AmountText
 from payments.models import Order, ShopOrder
 from payments.services import cancellations, orders
@@ -135,7 +134,7 @@ class CancelOrder(APIView):
             cause=f"api:order_cancelled:{order_id}",
             reason=body.validated_data["reason"],
             actor=caller.actor,
-            at=timezone.now(),
+            at=clock.now(),
         )
         return _shown(order_id)
 
@@ -166,6 +165,6 @@ class CancelShopOrder(APIView):
             cause=f"api:shop_order_cancelled:{shop_order_id}",
             reason=body.validated_data["reason"],
             actor=caller.actor,
-            at=timezone.now(),
+            at=clock.now(),
         )
         return _shown(ShopOrder.objects.values_list("order__order_id", flat=True).get(shop_order_id=shop_order_id))

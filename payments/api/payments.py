@@ -1,27 +1,21 @@
-"""Payments: read, followed, cancelled, captured."""
+"""Payments: opened, listed, shown."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.core import auth
-from config.core.api import StrictSerializer
-from config.core.idempotency import read_key
-from config.core.models import OutboxEvent
 from config.core.pagination import CursorList
 from payments.api import access, docs
-from payments.api.events import EventOut
 from payments.api.opening import EXAMPLE as OPENED
 from payments.api.opening import NewPaymentIn, OpenedOut, open_payment
 from payments.api.shapes import AmountText, TextOrNull
-from payments.models import Attempt, AttemptEvent
-from payments.services import authorizations
+from payments.models import Attempt
 from payments.states import OPEN_ATTEMPTS, AttemptStatus, PaymentStatus
 
 TAG = "Payments"
@@ -95,29 +89,6 @@ class PaymentOut(serializers.Serializer[Any]):
     def get_transaction(self, payment: Any) -> dict[str, Any] | None:
         """The latest try."""
         return AttemptOut(payment.tries[-1]).data if payment.tries else None
-
-
-class StatusOut(serializers.Serializer[Any]):
-    """A payment's status, as little as a page that waits needs."""
-
-    payment_id = serializers.CharField(source="id")
-    status = serializers.ChoiceField(choices=PaymentStatus.choices)
-    updated_at = serializers.DateTimeField()
-
-
-class HistoryOut(serializers.Serializer[Any]):
-    """One step of a try."""
-
-    from_status = TextOrNull()
-    to_status = serializers.CharField()
-    source = serializers.ChoiceField(choices=AttemptEvent.Source.choices)  # type: ignore[assignment]  # a field; the metaclass takes it away
-    at = serializers.DateTimeField()
-
-
-class AttemptWithHistoryOut(AttemptOut):
-    """One try with its history."""
-
-    history = HistoryOut(many=True, source="steps")
 
 
 class PaymentFilters(docs.Filters):
@@ -250,136 +221,3 @@ class PaymentDetail(APIView):
     def get(self, request: Request, payment_id: str) -> Response:
         """The payment."""
         return Response(PaymentOut(access.payment_of(auth.caller_of(request), payment_id)).data)
-
-
-class PaymentStatusView(APIView):
-    """One payment's status, also for a browser that holds its secret."""
-
-    authentication_classes = [access.ClientSecret, auth.BearerAuthentication]
-    permission_classes = [access.own_or("payments:read")]
-
-    @docs.operation(
-        tag=TAG,
-        summary="Show a payment's status",
-        about="Cheap enough to be asked every few seconds. A browser may ask with `client_secret` alone.",
-        answer=StatusOut,
-        examples=[
-            docs.answered(
-                "Paid",
-                {
-                    "payment_id": "pay_06dq0qg5wnvbd9w5t2dvhm71m8",
-                    "status": "succeeded",
-                    "updated_at": "2026-11-21T04:01:10Z",
-                },
-            )
-        ],
-        name="payments_status",
-    )
-    def get(self, request: Request, payment_id: str) -> Response:
-        """The status."""
-        rows = access.payments_of(auth.caller_of(request)).only("id", "status", "updated_at")
-        return Response(StatusOut(access.found(rows.filter(id=payment_id).first())).data)
-
-
-class PaymentAttempts(APIView):
-    """The tries of one payment."""
-
-    permission_classes = [access.own_or("payments:read")]
-
-    @docs.operation(
-        tag=TAG,
-        summary="List a payment's tries",
-        about="All tries at gateways, first to last, each with its history.",
-        answer=docs.page_of(AttemptWithHistoryOut),
-        name="payments_attempts",
-    )
-    def get(self, request: Request, payment_id: str) -> Response:
-        """The tries."""
-        access.check_payment(auth.caller_of(request), payment_id)
-        tries = access.tries_of(payment_id)
-        return Response({"data": AttemptWithHistoryOut(tries, many=True).data, "next_cursor": None, "has_more": False})
-
-
-class PaymentEvents(APIView):
-    """The events of one payment."""
-
-    permission_classes = [access.own_or("payments:read")]
-
-    @docs.operation(
-        tag=TAG,
-        summary="List a payment's events",
-        about="What we announced about this payment, first to last.",
-        answer=docs.page_of(EventOut),
-        name="payments_events",
-    )
-    def get(self, request: Request, payment_id: str) -> Response:
-        """The events."""
-        access.check_payment(auth.caller_of(request), payment_id)
-        rows = OutboxEvent.objects.filter(aggregate_type="payment", aggregate_id=payment_id).order_by("sequence")
-        return Response({"data": EventOut(rows, many=True).data, "next_cursor": None, "has_more": False})
-
-
-class CancellationIn(StrictSerializer):
-    """Why a payment or an order is cancelled."""
-
-    reason = serializers.CharField(max_length=250, required=False, allow_blank=True, default="")
-
-
-class CancelPayment(APIView):
-    """Ends a payment that was not paid."""
-
-    permission_classes = [access.own_or("payments:write")]
-
-    @docs.operation(
-        tag=TAG,
-        summary="Cancel a payment",
-        about=(
-            "The gateway is asked first: what was paid meanwhile stays paid (409). Authorised money is given free. "
-            "A cancelled payment stays cancelled however often this is called."
-        ),
-        body=CancellationIn,
-        answer=PaymentOut,
-        problems=docs.GATEWAY_PROBLEMS[1:],
-        examples=[docs.sent("Changed their mind", {"reason": "customer changed their mind"})],
-        is_keyed=True,
-        name="payments_cancel",
-    )
-    def post(self, request: Request, payment_id: str) -> Response:
-        """Cancel it."""
-        caller = auth.caller_of(request)
-        read_key(request, required=False)
-        body = CancellationIn(data=request.data)
-        body.is_valid(raise_exception=True)
-        access.check_payment(caller, payment_id)
-        reason = body.validated_data["reason"]
-        authorizations.cancel(payment_id=payment_id, actor=caller.actor, reason=reason, at=timezone.now())
-        return Response(PaymentOut(access.payment_of(caller, payment_id)).data)
-
-
-class EmptyIn(StrictSerializer):
-    """No fields."""
-
-
-class CapturePayment(APIView):
-    """Takes authorised money."""
-
-    permission_classes = [auth.scopes("payments:write")]
-
-    @docs.operation(
-        tag=TAG,
-        summary="Capture an authorised payment",
-        about="Takes all that was authorised. A captured payment stays captured however often this is called.",
-        body=EmptyIn,
-        answer=PaymentOut,
-        problems=docs.GATEWAY_PROBLEMS[1:],
-        examples=[docs.sent("Nothing to say", {})],
-        is_keyed=True,
-        name="payments_capture",
-    )
-    def post(self, request: Request, payment_id: str) -> Response:
-        """Capture it."""
-        caller = auth.caller_of(request)
-        read_key(request, required=False)
-        EmptyIn(data=request.data).is_valid(raise_exception=True)
-        authorizations.capture(payment_id=payment_id, actor=caller.actor, at=timezone.now())
-        return Response(PaymentOut(access.payment_of(caller, payment_id)).data)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.utils import timezone
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.core import auth
+from config.core import auth, clock
 from config.core.api import AmountIn, StrictSerializer
 from config.core.idempotency import REPLAYED, fingerprint, read_key
 from config.core.money import Money
@@ -131,7 +130,7 @@ class RefundPayment(APIView):
         body = NewRefundIn(data=request.data)
         body.is_valid(raise_exception=True)
         wish = wish_of(auth.caller_of(request), payment_id, body.validated_data, key)
-        requested = refunds.request_refund(wish=wish, at=timezone.now())
+        requested = refunds.request_refund(wish=wish, at=clock.now())
         answer = RefundOut(requested.refund).data
         return Response(answer, status=201, headers=REPLAYED if requested.is_replay else None)
 

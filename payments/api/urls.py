@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django.urls import path
 
-from payments.api import cases, cod, events, ipn, ledger, methods, orders, payments, refunds
-from payments.api.compat import admin as reports
+from payments.api import authorizations, cases, cod, events, ipn, ledger, methods, orders, payments, progress, refunds
+from payments.api.compat import ledger as reference_ledger
 from payments.api.compat import payment as reference
+from payments.api.compat import statistics, transactions
 
 urlpatterns = [
     # --- the reference systems' paths --------------------------------------------------------------------------------
@@ -15,18 +16,18 @@ urlpatterns = [
     path("v1/payment/init", reference.Init.as_view()),
     path("v1/payment/get-url-again", reference.GetUrlAgain.as_view()),
     path("v1/transaction/callback", ipn.momo_callback),
-    path("v1/admin/transactions", reports.Transactions.as_view()),
-    path("v1/admin/ledger", reports.Ledger.as_view()),
-    path("v1/admin/statistics", reports.Statistics.as_view()),
+    path("v1/admin/transactions", transactions.Transactions.as_view()),
+    path("v1/admin/ledger", reference_ledger.Ledger.as_view()),
+    path("v1/admin/statistics", statistics.Statistics.as_view()),
     # --- payments ----------------------------------------------------------------------------------------------------
     path("api/v1/payments", payments.PaymentList.as_view()),
     path("api/v1/payments/process", payments.ProcessPayment.as_view()),
     path("api/v1/payments/<own_id:payment_id>", payments.PaymentDetail.as_view()),
-    path("api/v1/payments/<own_id:payment_id>/status", payments.PaymentStatusView.as_view()),
-    path("api/v1/payments/<own_id:payment_id>/attempts", payments.PaymentAttempts.as_view()),
-    path("api/v1/payments/<own_id:payment_id>/events", payments.PaymentEvents.as_view()),
-    path("api/v1/payments/<own_id:payment_id>/cancel", payments.CancelPayment.as_view()),
-    path("api/v1/payments/<own_id:payment_id>/capture", payments.CapturePayment.as_view()),
+    path("api/v1/payments/<own_id:payment_id>/status", progress.PaymentStatusView.as_view()),
+    path("api/v1/payments/<own_id:payment_id>/attempts", progress.PaymentAttempts.as_view()),
+    path("api/v1/payments/<own_id:payment_id>/events", progress.PaymentEvents.as_view()),
+    path("api/v1/payments/<own_id:payment_id>/cancel", authorizations.CancelPayment.as_view()),
+    path("api/v1/payments/<own_id:payment_id>/capture", authorizations.CapturePayment.as_view()),
     path("api/v1/payments/<own_id:payment_id>/refund", refunds.RefundPayment.as_view()),
     path("api/v1/payments/<own_id:payment_id>/cod", cod.CodResult.as_view()),
     path("api/v1/refunds", refunds.RefundList.as_view()),

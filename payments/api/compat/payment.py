@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.core import auth
+from config.core import auth, clock
 from config.core.api import AmountIn, CurrencyIn
 from payments import links
 from payments.api import access, docs
@@ -143,7 +142,7 @@ class GetUrlAgain(APIView):
         if payment_id is None:
             raise OrderNotFound("No payment of this order was started.", field="order_id")
         method = method_of(wanted["payment_method"]) if "payment_method" in wanted else None
-        opened = checkout.pay_again(payment_id=payment_id, method=method, actor=caller.actor, at=timezone.now())
+        opened = checkout.pay_again(payment_id=payment_id, method=method, actor=caller.actor, at=clock.now())
         return Response(InitOut(opened).data)
 
 

@@ -352,9 +352,11 @@ def changed(body: bytes, how: str) -> bytes:
 
 @pytest.mark.parametrize(
     "how",
-    ["unsigned", "empty", "upper", "truncated", "signature", "amount", "orderId", "transId", "resultCode", "requestId"]
-    + ["orderInfo", "message", "responseTime", "extraData", "payType", "orderType", "partnerCode"],
-)
+    [
+        "unsigned", "empty", "upper", "truncated", "signature", "amount", "orderId", "transId", "resultCode",
+        "requestId", "orderInfo", "message", "responseTime", "extraData", "payType", "orderType", "partnerCode",
+    ],
+)  # fmt: skip
 def test_a_callback_with_one_thing_changed_changes_nothing_and_is_kept(
     how: str, started: Attempt, momo: Any, ipn: Callable[..., Any]
 ) -> None:

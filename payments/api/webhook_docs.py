@@ -1,0 +1,104 @@
+"""The gateways' paths in the OpenAPI document: plain views, so they are described here by hand."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any, Final
+
+PROBLEM: Final = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+MOMO_FIELDS: Final = {
+    "partnerCode": "string",
+    "orderId": "string",
+    "requestId": "string",
+    "amount": "integer",
+    "orderInfo": "string",
+    "orderType": "string",
+    "transId": "integer",
+    "resultCode": "integer",
+    "message": "string",
+    "payType": "string",
+    "responseTime": "integer",
+    "extraData": "string",
+    "signature": "string",
+}
+MOMO_EXAMPLE: Final = {
+    "partnerCode": "MOMO",
+    "orderId": "06dq0qg5wnvbd9w5t2dvhm71m9",
+    "requestId": "06dq0qg5wnvbd9w5t2dvhm71m9-c",
+    "amount": 960000,
+    "orderInfo": "Order ORD-1001",
+    "orderType": "momo_wallet",
+    "transId": 4088878653,
+    "resultCode": 0,
+    "message": "Thành công.",
+    "payType": "qr",
+    "responseTime": 1795233670000,
+    "extraData": "",
+    "signature": "hex HMAC-SHA256 of the other fields",
+}
+REFUSED: Final = {
+    400: {"description": "The message proves nothing; it is kept, and nothing else changes."},
+    413: {"description": "The body is too large.", "content": PROBLEM},
+    500: {"description": "Kept, not applied; send it again. In the gateway's own words."},
+}
+
+
+def add_webhooks(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """Put the gateways' paths beside the others (a hook of drf-spectacular)."""
+    result["paths"]["/v1/transaction/callback"] = {
+        "post": {
+            "operationId": "reference_transaction_callback",
+            "tags": ["Gateways tell us"],
+            "summary": "MoMo's notification",
+            "description": "To our first MoMo account. Believed only if its signature holds.",
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/json": {
+                        "schema": {
+                            "type": "object",
+                            "required": list(MOMO_FIELDS),
+                            "properties": {name: {"type": kind} for name, kind in MOMO_FIELDS.items()},
+                        },
+                        "example": MOMO_EXAMPLE,
+                    }
+                },
+            },
+            "responses": {"204": {"description": "Taken."}, **_refused()},
+        }
+    }
+    result["paths"]["/api/v1/webhooks/{gateway}/{account}"] = {
+        "get": _webhook("get"),
+        "post": {
+            **_webhook("post"),
+            "requestBody": {
+                "content": {
+                    "application/json": {"schema": {"type": "object"}},
+                    "application/x-www-form-urlencoded": {"schema": {"type": "object"}},
+                }
+            },
+        },
+    }
+    return result
+
+
+def _webhook(method: str) -> dict[str, Any]:
+    return {
+        "operationId": f"webhooks_{method}",
+        "tags": ["Gateways tell us"],
+        "summary": "A gateway's notification",
+        "description": "To one of our accounts there, as the gateway writes it; the answer is in its own words.",
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string", "pattern": "^[-a-zA-Z0-9_]+$"}}
+            for name in ("gateway", "account")
+        ],
+        "responses": {
+            "200": {"description": "Taken, or not: the gateway's own words say so."},
+            "204": {"description": "Taken."},
+            **_refused(),
+        },
+    }
+
+
+def _refused() -> dict[str, Any]:
+    return {str(status): deepcopy(answer) for status, answer in REFUSED.items()}
