@@ -18,7 +18,7 @@ import structlog
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, transaction
 
-from config.core import audit, deadletters
+from config.core import audit, deadletters, faultpoints
 from config.core.errors import Conflict, DomainError, Forbidden, InvalidInput, NotFound
 from config.core.models import Approval, DeadLetter, User
 from config.core.money import Money
@@ -155,6 +155,7 @@ def request(
             raise ApprovalPending("This waits for a decision already; decide that first.")
         return waiting
     _record(waiting, f"user:{maker.email}" if maker else name, "requested", reason)
+    faultpoints.reach("approval.requested")
     return waiting
 
 
@@ -168,6 +169,7 @@ def approve(*, approval_id: str, checker: User, reason: str = "", at: datetime) 
     approval, refusal = _approve(approval_id, checker, reason, at)
     if refusal is not None:
         raise refusal
+    faultpoints.reach("approval.committed")
     return execute(approval_id=approval.pk, at=at)
 
 
@@ -213,6 +215,7 @@ def execute(*, approval_id: str, at: datetime) -> Approval:
     except DomainError as error:
         _note_failure(approval_id, error)
     else:
+        faultpoints.reach("approval.executed")
         Approval.objects.filter(pk=approval_id).update(executed_at=at, execution_error="")
     approval.refresh_from_db()
     return approval
@@ -236,6 +239,7 @@ def _approve(approval_id: str, checker: User, reason: str, at: datetime) -> tupl
         _decide(approval, Approval.Status.VOID, checker=None, reason="changed after it was asked for", at=at)
         return approval, ApprovalChanged("This was changed after it was asked for. Please ask again.")
     _decide(approval, Approval.Status.APPROVED, checker=checker, reason=reason, at=at)
+    faultpoints.reach("approval.decided")
     return approval, None
 
 

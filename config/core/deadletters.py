@@ -16,7 +16,7 @@ from confluent_kafka import Producer
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, transaction
 
-from config.core import audit, jobs, kafka, metrics
+from config.core import audit, faultpoints, jobs, kafka, metrics
 from config.core.errors import Conflict, InvalidInput, NotFound
 from config.core.models import DeadLetter, User
 
@@ -85,6 +85,7 @@ def bury(
     else:
         letter.error, letter.attempts = error, attempts
         letter.save(update_fields=["error", "attempts"])
+    faultpoints.reach("deadletter.buried")
     return letter
 
 
@@ -103,6 +104,7 @@ def requeue(*, dead_letter_id: str, actor: User, reason: str, at: datetime) -> D
         raise CannotRequeue(f"Dead letters of {letter.source} can only be discarded.")
     _decide(letter, DeadLetter.Status.REQUEUED, actor=actor, reason=reason, at=at)
     take_up(letter, at)
+    faultpoints.reach("deadletter.requeued")
     metrics.dead_letter_requeued(source=letter.source)
     return letter
 
@@ -131,6 +133,8 @@ def _mirror(producer: Producer, at: datetime, limit: int) -> int:
     second = kafka.deliver(producer, [_copy(parcel.number, letters[parcel.number], None) for parcel in first.refused])
     for parcel in second.refused:
         log.error("dead letter not mirrored", dead_letter=letters[parcel.number].pk, error=str(parcel.error))
+    if letters:
+        faultpoints.reach("deadletter.mirrored")
     there = [letters[parcel.number].pk for parcel in [*first.delivered, *second.delivered]]
     DeadLetter.objects.filter(pk__in=there).update(mirrored_at=at)
     return len(there)

@@ -15,7 +15,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, transaction
 from django.db.models import Q
 
-from config.core import audit, context, ids
+from config.core import audit, context, faultpoints, ids
 from config.core.errors import Conflict, InvalidInput
 from config.core.models import DeadLetter, OutboxEvent, User
 
@@ -72,6 +72,7 @@ def publish(*events: Event) -> None:
         )
     with connection.cursor() as cursor:
         cursor.execute(INSERT + ", ".join([ROW] * len(events)), values)
+    faultpoints.reach("outbox.written")
 
 
 @transaction.atomic(durable=True)

@@ -15,7 +15,7 @@ import structlog
 from confluent_kafka import Producer
 from django.db import connection, transaction
 
-from config.core import clock, deadletters, jobs, kafka, metrics, outbox
+from config.core import clock, deadletters, faultpoints, jobs, kafka, metrics, outbox
 
 PRODUCER: Final = "reckoner"
 BATCH: Final = 1000
@@ -109,6 +109,8 @@ def relay(*, producer: Producer, at: datetime, limit: int = BATCH) -> RelayResul
         if not is_ours:
             return RelayResult(is_running_elsewhere=True)
         rows = _due(at, limit)
+        if rows:
+            faultpoints.reach("relay.read")
         delivery = kafka.deliver(producer, _parcels(rows))
         result = RelayResult(
             published=len(delivery.delivered),
@@ -117,7 +119,11 @@ def relay(*, producer: Producer, at: datetime, limit: int = BATCH) -> RelayResul
             outage=delivery.outage,
             producer_is_broken=delivery.is_fatal,
         )
+        if delivery.delivered:
+            faultpoints.reach("relay.delivered")
         _mark_published(delivery.delivered, rows)
+        if delivery.delivered:
+            faultpoints.reach("relay.marked")
         _mark_unheard(delivery.unheard, rows, at)
         result.parked = _mark_refused(delivery.refused, rows, at)
         result.refused = len(delivery.refused) - result.parked

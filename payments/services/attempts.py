@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from config.core import context, ids
+from config.core import context, faultpoints, ids
 from payments.models import Attempt, AttemptEvent, Payment
 from payments.services import accounts
 from payments.states import AttemptStatus
@@ -40,6 +40,7 @@ def begin(payment: Payment, *, at: datetime) -> Attempt:
     )
     attempt.save(force_insert=True)
     note(attempt, "", source=AttemptEvent.Source.API, at=at)
+    faultpoints.reach("attempt.begun")
     return attempt
 
 

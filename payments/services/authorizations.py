@@ -12,7 +12,7 @@ from typing import Final
 
 from django.db import transaction
 
-from config.core import audit
+from config.core import audit, faultpoints
 from gateways.base import Captures, GatewayRejected, GatewayUnavailable, Report, ReportStatus
 from payments.errors import GatewayRefused, GatewayTimeout, GatewayTrouble, NotPayable, PaymentNotFound
 from payments.models import Attempt, AttemptEvent, Payment
@@ -65,6 +65,7 @@ def cancel(*, payment_id: str, actor: str, reason: str, at: datetime) -> Payment
             ),
         )
         reports.apply_report(report=report, heard=_heard(attempt, actor, at))
+        faultpoints.reach("authorization.believed")
         if report.status is ReportStatus.CANCELLED:
             _end(payment_id, reason=reason, actor=actor, at=at)
     return _fresh(payment_id)
@@ -92,16 +93,19 @@ def _intend(payment_id: str, *, wish: str, done: PaymentStatus, actor: str, at: 
 
 def _call(attempt: Attempt, request: Callable[[Captures], Report]) -> Report:
     gateway = accounts.of(attempt.account)
+    faultpoints.reach("authorization.wish_committed")
     assert isinstance(gateway, Captures), "checked when the wish was committed"
     facts = {"payment_id": attempt.payment_id}
     try:
-        return request(gateway)
+        report = request(gateway)
     except GatewayRejected as error:
         raise GatewayRefused("The payment provider refused.", facts=facts) from error
     except GatewayUnavailable as error:
         if error.never_sent:
             raise GatewayTrouble("The payment provider cannot be reached; try again.", facts=facts) from error
         raise GatewayTimeout("The payment provider did not answer; we are asking it.", facts=facts) from error
+    faultpoints.reach("authorization.gateway_answered")
+    return report
 
 
 @transaction.atomic(durable=True)

@@ -7,7 +7,7 @@ from datetime import datetime
 import structlog
 from django.db import transaction
 
-from config.core import audit, inbox
+from config.core import audit, faultpoints, inbox
 from payments import refund_split
 from payments.errors import NotPayable, OrderNotFound
 from payments.models import MoneyCase, Order, Payment, RefundLine, ShopOrder
@@ -29,6 +29,7 @@ def cancel_order(*, order_id: str, cause: str, reason: str, actor: str, at: date
             expiry.cancel(payment_id=payment_id, actor=actor, reason=reason, at=at)
         except NotPayable:
             log.info("order_cancelled_after_payment", order_id=order_id)  # it was paid while we asked
+    faultpoints.reach("cancellation.payment_ended")
     _close_order(order_id, cause=cause, reason=reason, actor=actor, at=at)
 
 
@@ -47,6 +48,7 @@ def cancel_shop_order(*, shop_order_id: str, cause: str, reason: str, actor: str
         except NotPayable:
             log.info("shop_order_cancelled_after_payment", order_id=order_id)
     paid = _close_shop_order(order_id, shop_order_id, cause=cause, reason=reason, actor=actor, at=at)
+    faultpoints.reach("cancellation.part_committed")
     lines = _all_of(paid, shop_order_id) if paid else []
     if paid and lines:  # a refund without lines would be of everything; with none left there is nothing to send
         refunds.request_refund(
@@ -86,6 +88,7 @@ def _close_order(order_id: str, *, cause: str, reason: str, actor: str, at: date
             at=at,
             actor=actor,
         )
+    faultpoints.reach("cancellation.order_closed")
 
 
 @transaction.atomic(durable=True)
@@ -106,6 +109,7 @@ def _close_shop_order(
     )
     if paid is None:
         _cheapen(order, at=at, actor=actor, reason=reason)
+    faultpoints.reach("cancellation.part_closed")
     return paid
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from config.core import approvals, audit
+from config.core import approvals, audit, faultpoints
 from config.core.models import User
 from config.core.money import Money
 from ledger import chart
@@ -47,6 +47,7 @@ def open_for_money(*, capture: Capture, kind: MoneyCase.Kind, at: datetime, acto
         opened_at=at,
     )
     audit.record(actor=actor, action="case.opened", object_type="case", object_id=case.id, reason=kind.value)
+    faultpoints.reach("case.opened")
     return case
 
 
@@ -78,6 +79,7 @@ def open_question(
         opened_at=at,
     )
     audit.record(actor=actor, action="case.opened", object_type="case", object_id=case.id, reason=kind.value)
+    faultpoints.reach("case.asked")
     return case
 
 
@@ -125,6 +127,7 @@ def propose(*, case_id: str, decision: MoneyCase.Decision, maker: User, reason: 
         actor=f"user:{maker.email}", action="case.proposed", object_type="case", object_id=case.id, reason=reason,
         after={"decision": decision},
     )  # fmt: skip
+    faultpoints.reach("case.proposed")
     return case
 
 

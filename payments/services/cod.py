@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from config.core import faultpoints
 from config.core.money import Money
 from gateways.base import Report, ReportStatus
 from payments.errors import AmountMismatch, NotPayable, PaymentNotFound
@@ -31,7 +32,10 @@ def collected(
         gateway_transaction_id=f"{carrier}:{carrier_reference}",
         occurred_at=at,
     )
-    return reports.apply_report(report=report, heard=_heard(attempt, actor, at))
+    faultpoints.reach("cod.told")
+    outcome = reports.apply_report(report=report, heard=_heard(attempt, actor, at))
+    faultpoints.reach("cod.booked")
+    return outcome
 
 
 def failed(*, payment_id: str, reason: str, actor: str, at: datetime) -> Outcome:

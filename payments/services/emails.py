@@ -22,7 +22,7 @@ from django.core.mail import BadHeaderError, EmailMultiAlternatives
 from django.core.validators import validate_email
 from django.db import connection, transaction
 
-from config.core import audit, deadletters, masking
+from config.core import audit, deadletters, faultpoints, masking
 from config.core.errors import Conflict, InvalidInput
 from config.core.models import DeadLetter
 from payments import letters
@@ -109,7 +109,9 @@ def send_due(*, at: datetime, limit: int = 100) -> int:
         row = _claim(at)
         if row is None:
             break
+        faultpoints.reach("email.claimed")
         sent += _send(row, at=at)
+        faultpoints.reach("email.noted")
     return sent
 
 
@@ -166,6 +168,7 @@ def _send(row: EmailMessageLog, *, at: datetime) -> bool:
     except (AnymailError, SMTPException, OSError) as error:
         _put_off(row, masking.text(f"{type(error).__name__}: {error}", limit=400), at=at)
         return False
+    faultpoints.reach("email.sent")
     status = getattr(message, "anymail_status", None)
     provider_id = str(getattr(status, "message_id", "") or "")
     _finish(row, status=S.SENT, subject=letter.subject, provider_id=provider_id[:200], sent_at=at)

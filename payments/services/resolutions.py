@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from config.core import approvals, audit, inbox, outbox
+from config.core import approvals, audit, faultpoints, inbox, outbox
 from config.core.models import Approval
 from ledger import services as ledger
 from payments import events, postings
@@ -21,6 +21,7 @@ D = MoneyCase.Decision
 def execute(approval: Approval, at: datetime) -> None:
     """Carry out an approved proposal: what config.core.approvals calls, perhaps more than once."""
     refund_id = _carry_out(case_id=approval.object_id, approval=approval, at=at)
+    faultpoints.reach("resolution.committed")
     if refund_id:
         refunds.send(refund_id=refund_id, at=at)
 
@@ -43,6 +44,7 @@ def give_up(approval: Approval, at: datetime) -> None:
 def _carry_out(*, case_id: str, approval: Approval, at: datetime) -> str:
     if not inbox.claim(approvals.approval_cause(approval)):
         return MoneyCase.objects.get(id=case_id).refund_id or ""
+    faultpoints.reach("resolution.claimed")
     case = cases.locked(case_id)
     case.move_to(CaseStatus.APPROVED, at=at)
     assert approval.checker is not None, "an approval was given by somebody"
@@ -57,6 +59,7 @@ def _carry_out(*, case_id: str, approval: Approval, at: datetime) -> str:
         actor=actor, action="case.executed", object_type="case", object_id=case.id, reason=case.reason,
         after={"decision": case.decision},
     )  # fmt: skip
+    faultpoints.reach("resolution.carried_out")
     return refund_id
 
 
