@@ -9,10 +9,10 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
+from config.core import clock
 from config.core.admin import approvals as approvals_page
 from config.core.admin import filters, links
 from config.core.admin.cells import NOTHING, Cell, age, chip, identifier, money, short, to, when
@@ -166,7 +166,7 @@ class CaseAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("age"))
     def how_old(self, obj: MoneyCase) -> Cell:
-        return NOTHING if obj.status == CaseStatus.CLOSED else age(obj.opened_at, at=timezone.now())
+        return NOTHING if obj.status == CaseStatus.CLOSED else age(obj.opened_at, at=clock.now())
 
     def name_of(self, obj: MoneyCase) -> Cell:
         """Its kind."""

@@ -8,11 +8,11 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponseRedirect
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
+from config.core import clock
 from config.core.admin import filters, links
 from config.core.admin.cells import (
     NOTHING,
@@ -181,7 +181,7 @@ class GatewayAccountAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("last message"))
     def heard(self, obj: GatewayAccount) -> Cell:
-        return age(obj.last_notified_at, at=timezone.now())
+        return age(obj.last_notified_at, at=clock.now())
 
     @admin.display(description=_("made"))
     def made(self, obj: GatewayAccount) -> Cell:

@@ -8,10 +8,9 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from config.core import masking
+from config.core import clock, masking
 from config.core.admin import filters, links
 from config.core.admin.cells import NOTHING, Cell, Tone, age, chip, identifier, link, listing, money, short, to, when
 from config.core.admin.exports import Export
@@ -98,7 +97,7 @@ def export_row(payment: Payment) -> tuple[Any, ...]:
 class PaymentAdmin(ReadOnlyAdmin):
     """The payment list and one payment."""
 
-    list_display = ("payment_id", "order_number", "customer_masked", "method_name", "gateway", "amount_money", "captured_money", "refunded_money", "state", "signs", "made", "how_old")  # fmt: skip
+    list_display = ("payment_id", "order_number", "customer_masked", "method_name", "gateway", "amount_money", "captured_money", "refunded_money", "state", "made", "how_old")  # fmt: skip
     list_filter = (
         filters.choice(_("status"), "status", "status", PaymentStatus.choices),
         MethodFilter,
@@ -165,13 +164,12 @@ class PaymentAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("status"))
     def state(self, obj: Payment) -> Cell:
-        return words.state(obj, words.PAYMENT)
-
-    @admin.display(description="")
-    def signs(self, obj: Payment) -> Cell:
+        chips = [words.state(obj, words.PAYMENT)]
         if obj.has_case:  # type: ignore[attr-defined]  # annotated
-            return chip(_("case"), Tone.WARN, _("A money case is open."))
-        return chip(_("late"), Tone.CALM, _("Paid after its end had been announced.")) if obj.is_late else ""
+            chips.append(chip(_("case"), Tone.WARN, _("A money case is open.")))
+        if obj.is_late:
+            chips.append(chip(_("late"), Tone.CALM, _("Paid after its end had been announced.")))
+        return format_html_join(" ", "{}", ((one,) for one in chips))
 
     @admin.display(description=_("made"))
     def made(self, obj: Payment) -> Cell:
@@ -179,7 +177,7 @@ class PaymentAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("age"))
     def how_old(self, obj: Payment) -> Cell:
-        return age(obj.created_at, at=timezone.now())
+        return age(obj.created_at, at=clock.now())
 
     def name_of(self, obj: Payment) -> Cell:
         """Its id, to copy."""

@@ -19,11 +19,12 @@ from config.core.admin.cells import Cell, money, money_text, page
 from config.core.admin.deeds import Deed, Doing, Done, ReasonForm
 from config.core.admin.panels import Panel, Table, columns, num
 from config.core.money import Money, MoneyError
+from gateways.base import Refunds
 from ledger.admin import t_accounts
 from payments import postings, refund_split
-from payments.models import Payment, Refund, RefundLine
+from payments.models import Capture, Payment, Refund, RefundLine
 from payments.refund_split import Unit, Wanted
-from payments.services import refunds
+from payments.services import accounts, refunds
 from payments.services.refunds import NewRefund
 from payments.states import RefundStatus
 
@@ -35,6 +36,10 @@ LINES: Final = "lines"
 def site() -> Any:
     """The admin site that pages of ours belong to."""
     return admin.site
+
+
+def _only_by_bank() -> forms.TextInput:
+    return forms.TextInput(attrs={"data-when": "route=bank", "autocomplete": "off"})
 
 
 class RefundForm(ReasonForm):
@@ -52,6 +57,7 @@ class RefundForm(ReasonForm):
         label=_("Amount to the customer"),
         required=False,
         max_length=30,
+        widget=forms.TextInput(attrs={"data-when": "how=amount", "inputmode": "numeric"}),
         help_text=_("Split over the shop orders by what is left of their goods, then over shipping."),
     )
     shipping_bearer = forms.ChoiceField(
@@ -64,9 +70,9 @@ class RefundForm(ReasonForm):
         choices=(("", _("by the gateway where it can")), *Refund.Route.choices),
         help_text=_("A refund by bank always waits for a second person."),
     )
-    bank = forms.CharField(label=_("Customer's bank"), required=False, max_length=60)
-    account_number = forms.CharField(label=_("Account number"), required=False, max_length=40)
-    account_name = forms.CharField(label=_("Account holder"), required=False, max_length=100)
+    bank = forms.CharField(label=_("Customer's bank"), required=False, max_length=60, widget=_only_by_bank())
+    account_number = forms.CharField(label=_("Account number"), required=False, max_length=40, widget=_only_by_bank())
+    account_name = forms.CharField(label=_("Account holder"), required=False, max_length=100, widget=_only_by_bank())
     nonce = forms.CharField(widget=forms.HiddenInput, max_length=40)
 
     def prepare(self) -> None:
@@ -78,9 +84,13 @@ class RefundForm(ReasonForm):
             "shipping_bearer": Refund.ShippingBearer.PLATFORM,
         }
         self.fields["amount"].help_text = _t("Up to %(left)s. Split over the shop orders by what is left of their goods, then over shipping.") % {"left": money_text(self.obj.refundable)}  # fmt: skip
+        if not can_gateway_refund(self.obj):
+            route: Any = self.fields["route"]
+            route.choices, route.required = [(Refund.Route.BANK.value, Refund.Route.BANK.label)], True
+            route.help_text = _t("This gateway cannot send money back. A refund by bank always waits for a second person.")
         for number, unit in enumerate(self.units):
             self.fields[f"line_{number}"] = forms.CharField(
-                label=_t("%(kind)s of %(order)s (%(shop)s)")
+                label=_t("%(order)s, %(shop)s: %(kind)s")
                 % {
                     "kind": RefundLine.Kind(unit.kind).label,
                     "order": unit.shop_order.shop_order_id,
@@ -88,6 +98,7 @@ class RefundForm(ReasonForm):
                 },
                 required=False,
                 max_length=30,
+                widget=forms.TextInput(attrs={"data-when": "how=lines", "inputmode": "numeric"}),
                 help_text=_t("Up to %(left)s in list value.")
                 % {"left": money_text(Money(unit.list_left, self.obj.currency))},
             )
@@ -133,6 +144,12 @@ class RefundForm(ReasonForm):
 def parse(text: str, currency: str) -> Money:
     """An amount as it is written here: dots between thousands, a comma before decimals. Raises MoneyError."""
     return Money.parse(text.replace("₫", "").replace(" ", "").replace(".", "").replace(",", "."), currency)
+
+
+def can_gateway_refund(payment: Payment) -> bool:
+    """Whether the gateway that took the money can send it back."""
+    capture = payment.captures.filter(disposition=Capture.Disposition.APPLIED).select_related("account").first()
+    return capture is not None and isinstance(accounts.of(capture.account), Refunds)
 
 
 def units_left(payment: Payment) -> list[Unit]:

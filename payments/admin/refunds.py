@@ -8,10 +8,10 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
+from config.core import clock
 from config.core.admin import approvals as approvals_page
 from config.core.admin import filters, links
 from config.core.admin.cells import NOTHING, Cell, age, clipped, identifier, money, short, to, when
@@ -178,7 +178,7 @@ class RefundAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("age"))
     def how_old(self, obj: Refund) -> Cell:
-        return age(obj.created_at, at=timezone.now())
+        return age(obj.created_at, at=clock.now())
 
     def name_of(self, obj: Refund) -> Cell:
         """Its id."""
@@ -196,7 +196,7 @@ class RefundAdmin(ReadOnlyAdmin):
             Figure(_("Was paid"), money(paid)),
             Figure(_("Way"), obj.get_route_display()),
             Figure(_("Asked by"), obj.requested_by),
-            Figure(_("Age"), age(obj.created_at, at=timezone.now())),
+            Figure(_("Age"), age(obj.created_at, at=clock.now())),
         )
 
     def panels(self, request: HttpRequest, obj: Refund) -> Sequence[Panel]:

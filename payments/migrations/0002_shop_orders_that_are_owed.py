@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('payments', '0001_initial'),
+        ("payments", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='shoporder',
-            name='is_owed',
+            model_name="shoporder",
+            name="is_owed",
             field=models.BooleanField(default=True),
         ),
     ]

@@ -5,20 +5,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('payments', '0004_audit_v1'),
+        ("payments", "0004_audit_v1"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='attempt',
-            name='request',
+            model_name="attempt",
+            name="request",
             field=models.JSONField(default=dict, encoder=django.core.serializers.json.DjangoJSONEncoder),
         ),
         migrations.AlterField(
-            model_name='attempt',
-            name='response',
+            model_name="attempt",
+            name="response",
             field=models.JSONField(default=dict, encoder=django.core.serializers.json.DjangoJSONEncoder),
         ),
     ]

@@ -10,9 +10,8 @@ from typing import Final
 
 import structlog
 from django.db import DatabaseError, connection, transaction
-from django.utils import timezone
 
-from config.core import audit, crypto, deadletters, faultpoints, ids, metrics
+from config.core import audit, clock, crypto, deadletters, faultpoints, ids, metrics
 from gateways.base import Acknowledgement, HttpMessage, HttpReply, ReportAbout, ReportInvalid
 from payments.models import AttemptEvent, GatewayAccount, Notification
 from payments.services import accounts, refund_steps, reports
@@ -167,7 +166,7 @@ def _process(
 
 
 def _count(gateway: str, outcome: str, at: datetime) -> None:
-    metrics.notification_received(gateway=gateway, outcome=outcome, seconds=(timezone.now() - at).total_seconds())
+    metrics.notification_received(gateway=gateway, outcome=outcome, seconds=(clock.now() - at).total_seconds())
 
 
 def _reject(notification_id: str, error: str, *, at: datetime) -> None:

@@ -32,7 +32,7 @@ def captured(pay: Any, order: Any, momo: Any, hear: Any) -> Capture:
         "UPDATE payments_payment SET captured_minor = 1",
         "UPDATE payments_payment SET refunded_minor = captured_minor + 1",
         "UPDATE payments_payment SET amount_minor = 0",
-        "INSERT INTO payments_payment SELECT (jsonb_populate_record(p, '{\"id\": \"pay_2\"}')).* FROM payments_payment p",
+        'INSERT INTO payments_payment SELECT (jsonb_populate_record(p, \'{"id": "pay_2"}\')).* FROM payments_payment p',
     ],
 )
 def test_raw_sql_is_refused(captured: Capture, attack: str) -> None:

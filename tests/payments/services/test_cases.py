@@ -167,7 +167,9 @@ def test_cancelling_one_shop_order_of_a_paid_order_refunds_exactly_that_part_onc
     assert set(refund.lines.values_list("shop_order_id", flat=True)) == {part.id}
 
 
-def test_cancelling_one_shop_order_of_an_unpaid_order_makes_it_cheaper(pay: Any, order: Any, momo: Any, hear: Any, at: Any) -> None:
+def test_cancelling_one_shop_order_of_an_unpaid_order_makes_it_cheaper(
+    pay: Any, order: Any, momo: Any, hear: Any, at: Any
+) -> None:
     bought = order({"order_subtotal": 200_000}, {"order_subtotal": 80_000})
     old = pay(bought, at=at)
     part = bought.shop_orders.order_by("id").last()
@@ -180,7 +182,9 @@ def test_cancelling_one_shop_order_of_an_unpaid_order_makes_it_cheaper(pay: Any,
     hear(momo.paid_ipn(new.attempt))
     assert Payment.objects.get(id=new.payment.id).status == PaymentStatus.SUCCEEDED
     whole = refunds.request_refund(wish=NewRefund(payment_id=new.payment.id, actor="system:o"), at=at).refund
-    assert set(whole.lines.values_list("shop_order__shop_order_id", "cash_minor")) == {(f"{bought.order_id}-1", 200_000)}
+    assert set(whole.lines.values_list("shop_order__shop_order_id", "cash_minor")) == {
+        (f"{bought.order_id}-1", 200_000)
+    }
 
 
 def test_money_for_what_an_order_cost_before_it_got_cheaper_is_held_and_cannot_be_applied(
