@@ -680,7 +680,7 @@ def roles(*, web_port: int, sandbox_port: int, env: Mapping[str, str]) -> list[R
         Role(
             name="consumer",
             command=[*manage, "consume_events"],
-            needs="config/core/management/commands/consume_events.py",
+            needs="payments/management/commands/consume_events.py",
         ),
     ]
 

@@ -41,6 +41,7 @@ class Doors:
     api_url: str
     sandbox_url: str
     session: requests.Session
+    sandbox: requests.Session
 
     def call(self, path: str, body: Mapping[str, object], *, key: str = "") -> dict[str, Any]:
         """POST to the API as the marketplace's own system. Raises requests.HTTPError for a refusal."""
@@ -57,7 +58,7 @@ class Doors:
 
     def control(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
         """The sandbox's control API."""
-        answer = requests.post(self.sandbox_url + path, json=body, timeout=TIMEOUT_SECONDS)
+        answer = self.sandbox.post(self.sandbox_url + path, json=body, timeout=TIMEOUT_SECONDS)
         answer.raise_for_status()
         found: dict[str, Any] = answer.json()
         return found
@@ -84,7 +85,7 @@ def opened(*, hears: bool) -> Iterator[Doors]:
     session = requests.Session()
     session.headers["Authorization"] = f"Bearer {system_token()}"
     try:
-        yield Doors(url, settings.SANDBOX_URL, session)
+        yield Doors(url, settings.SANDBOX_URL, session, requests.Session())
     finally:
         settings.MOMO_IPN_URL = kept
         server.shutdown()

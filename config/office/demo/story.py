@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
+
+from django.conf import settings
 
 from config.core import clock
 from config.office.demo.doors import Doors
@@ -71,6 +73,14 @@ def declined(scene: Scene) -> None:
     scene.sweep(opened, minutes=110)
 
 
+def out_of_tries(scene: Scene) -> None:
+    """Declined until no attempt was left: the payment failed."""
+    for number in range(settings.MAX_ATTEMPTS_PER_PAYMENT):
+        with scene.doors.moment(scene.later(minutes=number)):
+            opened = scene.doors.call("/v1/payment/init", {**scene.body, "payment_method": "momo"})
+        scene.act(opened, "decline" if number else "insufficient", minutes=number + 0.5)
+
+
 def expired(scene: Scene) -> None:
     """Nobody paid."""
     scene.sweep(scene.start(), minutes=110)
@@ -130,6 +140,14 @@ def fully_refunded(scene: Scene) -> None:
     _refund(scene, opened, {"reason": "shop out of stock"}, hours=20)
 
 
+def refund_awaits_approval(scene: Scene) -> None:
+    """A large sum goes back only when a second person agrees."""
+    large = replace(scene, body=_large(scene.body))
+    opened = large.start()
+    large.act(opened, "pay", minutes=3)
+    _refund(large, opened, {"reason": "whole order returned"}, hours=30)
+
+
 def cash_collected(scene: Scene) -> None:
     """Cash on delivery, taken by the carrier."""
     opened = scene.start("cod")
@@ -163,11 +181,19 @@ def _refund(scene: Scene, opened: dict[str, Any], body: dict[str, object], **spa
         refund_steps.advance_due(at=at)
 
 
+def _large(body: dict[str, Any]) -> dict[str, Any]:
+    """The same order with a piece of furniture on top."""
+    first, *others = body["shop_orders"]
+    first = {**first, "order_subtotal": str(int(first["order_subtotal"]) + 4_500_000)}
+    return {**body, "amount": str(int(body["amount"]) + 4_500_000), "shop_orders": [first, *others]}
+
+
 Plot = Callable[[Scene], None]
 PLOTS: Final[tuple[tuple[Plot, int], ...]] = (
     (paid, 96),
     (paid_at_the_second_try, 12),
-    (declined, 10),
+    (declined, 9),
+    (out_of_tries, 2),
     (expired, 14),
     (late, 3),
     (cancelled, 6),
@@ -175,7 +201,8 @@ PLOTS: Final[tuple[tuple[Plot, int], ...]] = (
     (paid_twice, 2),
     (wrong_amount, 2),
     (partly_refunded, 12),
-    (fully_refunded, 8),
+    (fully_refunded, 7),
+    (refund_awaits_approval, 3),
     (cash_collected, 18),
     (cash_refused, 4),
     (cash_awaited, 9),
