@@ -107,11 +107,11 @@ def counted(count: int, url: str) -> Cell:
 
 
 def _round_up(value: int) -> int:
-    """The next 1, 2 or 5 with zeros: a scale that can be read."""
+    """The next round number: a scale that can be read."""
     if value <= 0:
         return 1
-    size = int(10 ** (len(str(value)) - 1))
-    return next(step * size for step in (1, 2, 5, 10) if step * size >= value)
+    size = int(10 ** max(len(str(value)) - 2, 0))
+    return next(step * size for step in (10, 15, 20, 30, 40, 50, 75, 100) if step * size >= value)
 
 
 def _brief(minor: int) -> str:

@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
+from config.core import clock
 from config.core.admin.cells import Cell, Text, Tone, listing, money, money_text, number, page, span
 from config.core.admin.filters import start_of
 from config.core.admin.panels import Column, Table, columns, num
@@ -34,6 +35,7 @@ from payments.states import AttemptStatus, RefundStatus
 log = structlog.get_logger(__name__)
 
 KEPT_SECONDS: Final = 30
+PAST_KEPT_SECONDS: Final = 900
 DAYS: Final = 30
 CURRENCY: Final = "VND"
 """The currency of tiles and chart; the lists show all."""
@@ -122,7 +124,7 @@ class Page:
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """What unfold calls for the index."""
-    at = timezone.now()
+    at = clock.now()
     numbers: Numbers = _kept("office:today", KEPT_SECONDS, lambda: read(at=at))
     return {**context, "today": view(numbers, request.user, at=at), "is_fullwidth": "1"}
 
@@ -245,7 +247,7 @@ def _days(at: datetime) -> tuple[DaySum, ...]:
     """The last 30 business days. Past ones are over: their sums are kept a day."""
     today = timezone.localdate(at)
     wanted = [today - timedelta(days=ago) for ago in range(DAYS - 1, -1, -1)]
-    past: dict[date, DaySum] = _kept(f"office:days:{today}", 86_400, lambda: _sums(wanted[:-1]))
+    past: dict[date, DaySum] = _kept(f"office:days:{today}", PAST_KEPT_SECONDS, lambda: _sums(wanted[:-1]))
     return (*(past[day] for day in wanted[:-1]), _sums([today])[today])
 
 

@@ -12,6 +12,10 @@ def _style(request: object) -> str:
     return static("office/office.css")
 
 
+def _icon(request: object) -> str:
+    return static("office/icon.svg")
+
+
 def _script(request: object) -> str:
     return static("office/office.js")
 
@@ -28,6 +32,7 @@ UNFOLD: dict[str, Any] = {
     "BORDER_RADIUS": "6px",
     "DASHBOARD_CALLBACK": "config.office.today.dashboard",
     "ENVIRONMENT": "config.office.navigation.environment",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _icon}],
     "STYLES": [_style],
     "SCRIPTS": [_script],
     "COLORS": {

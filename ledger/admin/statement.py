@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 from django.db import connection
 from django.db.models import QuerySet, Sum
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from config.core import clock
 from config.core.admin import keyset
 from config.core.admin.cells import Cell, clipped, money, to, when
 from config.core.admin.filters import start_of
@@ -104,7 +104,7 @@ def _balance_after(account: Account, line: Posting) -> int:
 
 def _balance(account: Account, *, before: date | None) -> int:
     """Signed, at the start of a day by booking time, or now."""
-    if before is None or start_of(before) > timezone.now():
+    if before is None or start_of(before) > clock.now():
         return balance_now(account)
     with connection.cursor() as cursor:
         cursor.execute("SELECT ledger_balance_at(%s, %s)", [account.pk, start_of(before) - timedelta(microseconds=1)])

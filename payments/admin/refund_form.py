@@ -87,7 +87,9 @@ class RefundForm(ReasonForm):
         if not can_gateway_refund(self.obj):
             route: Any = self.fields["route"]
             route.choices, route.required = [(Refund.Route.BANK.value, Refund.Route.BANK.label)], True
-            route.help_text = _t("This gateway cannot send money back. A refund by bank always waits for a second person.")
+            route.help_text = _t(
+                "This gateway cannot send money back. A refund by bank always waits for a second person."
+            )
         for number, unit in enumerate(self.units):
             self.fields[f"line_{number}"] = forms.CharField(
                 label=_t("%(order)s, %(shop)s: %(kind)s")

@@ -10,11 +10,10 @@ from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
-from django.utils import timezone
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
-from config.core import apikeys
+from config.core import apikeys, clock
 from config.core.admin import filters, links
 from config.core.admin.cells import NOTHING, Cell, Tone, chip, day, page, when
 from config.core.admin.deeds import Deed, DeedForm, Doing, Done
@@ -131,7 +130,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         """Whether it works."""
         if obj.revoked_at:
             return chip(_("ended"), Tone.BAD, _("Ended by staff."))
-        if obj.expires_at and obj.expires_at <= timezone.now():
+        if obj.expires_at and obj.expires_at <= clock.now():
             return chip(_("expired"), Tone.WARN, _("Its time is over."))
         return chip(_("works"), Tone.GOOD)
 

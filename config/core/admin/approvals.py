@@ -8,11 +8,10 @@ from typing import Any, Final
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
-from config.core import approvals
+from config.core import approvals, clock
 from config.core.admin import filters, links
 from config.core.admin.cells import NOTHING, Cell, Text, Tone, age, chip, clipped, money, short, when
 from config.core.admin.deeds import Deed, Doing, Done, ReasonForm
@@ -131,7 +130,7 @@ class ApprovalAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("waits"))
     def waits(self, obj: Approval) -> Cell:
-        return age(obj.created_at, at=timezone.now()) if _is_pending(obj) else NOTHING
+        return age(obj.created_at, at=clock.now()) if _is_pending(obj) else NOTHING
 
     def name_of(self, obj: Approval) -> Cell:
         """What is asked for."""

@@ -7,11 +7,10 @@ from typing import Any, Final
 
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
-from config.core import deadletters
+from config.core import clock, deadletters
 from config.core.admin import filters, links
 from config.core.admin.cells import NOTHING, Cell, Text, Tone, age, chip, clipped, identifier, when
 from config.core.admin.deeds import Deed, Doing, Done
@@ -80,7 +79,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("waits"))
     def waits(self, obj: DeadLetter) -> Cell:
-        return age(obj.created_at, at=timezone.now()) if _is_open(obj) else NOTHING
+        return age(obj.created_at, at=clock.now()) if _is_open(obj) else NOTHING
 
     def name_of(self, obj: DeadLetter) -> Cell:
         """Its topic."""

@@ -16,10 +16,10 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from config.core import clock
 from config.core.admin.cells import Text
 from config.core.admin.panels import Panel
 from config.core.errors import DomainError
@@ -99,6 +99,11 @@ class Deed:
     is_offered: Callable[[Any], bool] = field(default=_always)
     preview: Callable[[Any, Mapping[str, Any]], Sequence[Panel]] | None = None
 
+    @property
+    def has_preview(self) -> bool:
+        """Whether its page can show what would be booked."""
+        return self.preview is not None
+
     def allows(self, user: Any) -> bool:
         """Whether a person may do this at all."""
         return bool(user.has_perm(self.permission))
@@ -133,9 +138,7 @@ def serve(deed: Deed, request: HttpRequest, obj: Any, *, context: Mapping[str, A
         if deed.preview is not None and "_preview" in request.POST:
             panels, status = _preview(deed, obj, form)
         else:
-            done = _do(
-                deed, Doing(request=request, user=user, obj=obj, data=form.cleaned_data, at=timezone.now()), form
-            )
+            done = _do(deed, Doing(request=request, user=user, obj=obj, data=form.cleaned_data, at=clock.now()), form)
             if isinstance(done, HttpResponseBase):
                 return done
             if done is not None:
@@ -146,7 +149,7 @@ def serve(deed: Deed, request: HttpRequest, obj: Any, *, context: Mapping[str, A
     return TemplateResponse(
         request,
         "admin/deed.html",
-        {**context, "deed": deed, "form": form, "panels": panels, "back": back, "original": obj},
+        {**context, "deed": deed, "form": form, "panels": panels, "back": back},
         status=status,
     )
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from config.core import clock
 from config.core.money import Money, MoneyError
 
 
@@ -62,7 +63,7 @@ class RecentFilter(ChoiceFilter):
         hours = self.value()
         if hours not in {value for value, _label in self.options}:
             return queryset
-        return queryset.filter(**{f"{self.column}__gte": timezone.now() - timedelta(hours=int(str(hours)))})
+        return queryset.filter(**{f"{self.column}__gte": clock.now() - timedelta(hours=int(str(hours)))})
 
 
 def recent(title: str | Promise, column: str) -> type[RecentFilter]:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from config.core import clock
 from config.core.admin.cells import NOTHING, Cell, Tone, age, chip, clipped, when
 from config.core.admin.panels import Facts, Panel
 from config.core.admin.readonly import ReadOnlyAdmin
@@ -25,7 +25,7 @@ class JobAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("last run"))
     def started(self, obj: JobRun) -> Cell:
-        return age(obj.started_at, at=timezone.now())
+        return age(obj.started_at, at=clock.now())
 
     @admin.display(description=_("took"))
     def took(self, obj: JobRun) -> Cell:
@@ -33,7 +33,7 @@ class JobAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("last success"))
     def success(self, obj: JobRun) -> Cell:
-        return age(obj.last_success_at, at=timezone.now())
+        return age(obj.last_success_at, at=clock.now())
 
     @admin.display(description=_("state"))
     def state(self, obj: JobRun) -> Cell:

@@ -61,7 +61,7 @@ class KeysetChangeList(ChangeList):
         self.result_list, self.next_cursor, self.previous_cursor = page.rows, page.next_cursor, page.previous_cursor
         is_filtered = bool(self.has_active_filters or self.query)
         self.result_count, self.count_text = _count(self.queryset, is_filtered=is_filtered)
-        self.full_result_count = None
+        self.full_result_count = self.result_count  # what the title would compare it with
         self.show_full_result_count = False
         self.show_admin_actions = False
         self.can_show_all, self.multi_page = False, bool(page.next_cursor or page.previous_cursor)

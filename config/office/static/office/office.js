@@ -38,6 +38,18 @@
     }
   });
 
+  // Fields that only some answers ask for: data-when="route=bank" shows one while that answer is chosen.
+  const fit = () => {
+    for (const input of document.querySelectorAll("[data-when]")) {
+      const [name, value] = input.dataset.when.split("=");
+      const form = input.form;
+      const chosen = form?.querySelector(`[name="${name}"]:checked, select[name="${name}"]`)?.value;
+      input.closest(".o-field").hidden = chosen !== value;
+    }
+  };
+  document.addEventListener("change", fit);
+  document.addEventListener("DOMContentLoaded", fit);
+
   // A deed is sent once, however often the button is pressed.
   document.addEventListener("submit", (event) => {
     const form = event.target;
