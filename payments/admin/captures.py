@@ -46,7 +46,6 @@ class CaptureAdmin(ReadOnlyAdmin):
         filters.choice(_("state"), "state", "disposition", Capture.Disposition.choices),
         AccountFilter,
         filters.days(_("heard"), "created_at"),
-        filters.amounts(_("amount"), "amount_minor"),
     )
     list_select_related = ("account",)
     search_fields = ("id",)

@@ -59,7 +59,10 @@ class Order(models.Model):
         verbose_name = _("order")
         verbose_name_plural = _("orders")
         constraints = [models.CheckConstraint(condition=Q(amount_minor__gt=0), name="an_order_costs_something")]
-        indexes = [models.Index(fields=["customer", "-created_at"], name="order_of_customer")]
+        indexes = [
+            models.Index(fields=["customer", "-created_at"], name="order_of_customer"),
+            models.Index(fields=["-created_at", "-id"], name="order_newest"),
+        ]
 
     def __str__(self) -> str:
         return self.order_id

@@ -94,6 +94,9 @@ class Payment(models.Model):
             models.Index(fields=["customer", "-created_at"], name="payment_of_customer"),
             models.Index(fields=["status", "-created_at", "-id"], name="payment_by_status"),
             models.Index(fields=["method", "-created_at", "-id"], name="payment_by_method"),
+            models.Index(fields=["amount_minor"], name="payment_by_amount"),
+            models.Index(fields=["-created_at", "-id"], name="payment_late", condition=Q(is_late=True)),
+            models.Index(fields=["-created_at", "-id"], name="payment_refunded", condition=Q(refunded_minor__gt=0)),
             models.Index(
                 fields=["expires_at"],
                 name="payment_overdue",
@@ -191,6 +194,11 @@ class Attempt(models.Model):
             models.Index(fields=["next_query_at"], name="attempt_to_ask", condition=Q(next_query_at__isnull=False)),
             models.Index(fields=["-created_at", "-id"], name="attempt_newest"),
             models.Index(fields=["account", "gateway_transaction_id"], name="attempt_gateway_transaction"),
+            models.Index(  # the few that are not over, or ended rarely: the back office's queues
+                fields=["status", "-created_at", "-id"],
+                name="attempt_by_rare_status",
+                condition=Q(status__in=[*(str(status) for status in states.OPEN_ATTEMPTS), "cancelled"]),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -268,7 +276,10 @@ class Capture(models.Model):
                 fields=["payment"], condition=Q(disposition="applied"), name="one_applied_capture_per_payment"
             ),
         ]
-        indexes = [models.Index(fields=["-created_at", "-id"], name="capture_newest")]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="capture_newest"),
+            models.Index(fields=["-created_at", "-id"], name="capture_held", condition=Q(disposition="held")),
+        ]
 
     @property
     def money(self) -> Money:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -18,10 +19,11 @@ from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import connection, models
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from unfold.views import ChangeList
 
-from config.core.admin.cells import number
+from config.core.admin.cells import NOTHING, number
 
 AFTER: Final = "after"
 BEFORE: Final = "before"
@@ -82,9 +84,56 @@ class KeysetChangeList(ChangeList):
         """Back to the start."""
         return self._url({}) if self.previous_cursor else ""
 
+    @property
+    def heads(self) -> list[Head]:
+        """The columns; those of amounts stand at the right."""
+        return [_head(self, name) for name in self.list_display]
+
+    @property
+    def lines(self) -> Iterator[list[tuple[Head, Any]]]:
+        """The rows as cells, the first or the named ones leading to their page.
+
+        Drawn here rather than by the library's tags, which cost ten times as much per row.
+        """
+        heads = self.heads
+        linked = set(self.list_display_links or self.list_display[:1])
+        for row in self.result_list:
+            url = self.url_for_result(row)
+            cells = (_cell(self, name, row) for name in self.list_display)
+            yield [
+                (head, format_html('<a class="o-link" href="{}">{}</a>', url, cell) if head.name in linked else cell)
+                for head, cell in zip(heads, cells, strict=True)
+            ]
+
     def _url(self, cursor: dict[str, str]) -> str:
         text: str = self.get_query_string(cursor, remove=[AFTER, BEFORE])
         return text
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """One column of a list."""
+
+    name: str
+    label: Any
+    is_number: bool
+
+
+def _head(page: KeysetChangeList, name: str) -> Head:
+    method = getattr(page.model_admin, name, None)
+    if method is not None:
+        return Head(name, method.short_description, name.endswith("_money"))
+    field: Any = page.model._meta.get_field(name)
+    return Head(name, field.verbose_name, isinstance(field, models.IntegerField))
+
+
+def _cell(page: KeysetChangeList, name: str, row: models.Model) -> Any:
+    method = getattr(page.model_admin, name, None)
+    if method is not None:
+        return method(row)
+    shown = getattr(row, f"get_{name}_display", None)
+    value = shown() if shown is not None else getattr(row, name)
+    return NOTHING if value is None or value == "" else value
 
 
 class Page:
@@ -173,7 +222,7 @@ def _count(queryset: QuerySet[Any], *, is_filtered: bool) -> tuple[int, str]:
         estimate = estimated(queryset.model)
         if estimate > MAX_COUNTED:
             return estimate, _("about %(count)s") % {"count": number(estimate)}
-    count = queryset.order_by()[: MAX_COUNTED + 1].count()
+    count = queryset.order_by().values("pk")[: MAX_COUNTED + 1].count()  # without the page's annotations
     if count > MAX_COUNTED:
         return MAX_COUNTED, _("more than %(count)s") % {"count": number(MAX_COUNTED)}
     return count, number(count)

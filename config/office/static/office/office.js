@@ -3,7 +3,7 @@
   const typing = (target) => /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName) || target.isContentEditable;
   let row = -1;
 
-  const rows = () => [...document.querySelectorAll("#result_list tbody tr.data-row")];
+  const rows = () => [...document.querySelectorAll("#result_list tbody tr")];
 
   const walk = (step) => {
     const all = rows();
