@@ -29,8 +29,26 @@ class Beat:
         return {"task": self.task, "schedule": self.every, "options": {"expires": self.expires_seconds}}
 
 
+def _seconds(number: int) -> timedelta:
+    return timedelta(seconds=number)
+
+
 # Times of day are Asia/Ho_Chi_Minh (CELERY_TIMEZONE). One line a task, ordered by how often it runs.
-SCHEDULE: Final[tuple[Beat, ...]] = ()
+SCHEDULE: Final[tuple[Beat, ...]] = (
+    Beat(task="payments.send_emails", every=_seconds(10), expires_seconds=30, why="receipts arrive while they matter"),
+    Beat(
+        task="payments.take_up_requeued", every=_seconds(10), expires_seconds=30, why="what staff requeued is done soon"
+    ),
+    Beat(task="core.relay_events", every=_seconds(10), expires_seconds=30, why="stands in for a relay that is gone"),
+    Beat(task="payments.ask_due", every=_seconds(30), expires_seconds=60, why="silent attempts are asked about"),
+    Beat(task="payments.expire_overdue", every=_seconds(30), expires_seconds=60, why="unpaid orders free their goods"),
+    Beat(task="payments.process_waiting", every=_seconds(30), expires_seconds=60, why="kept messages are finished"),
+    Beat(task="payments.advance_refunds", every=_seconds(30), expires_seconds=60, why="refunds reach their end"),
+    Beat(
+        task="core.approvals", every=_seconds(60), expires_seconds=120, why="approved work is carried out, old asks end"
+    ),
+    Beat(task="ledger.fold", every=_seconds(60), expires_seconds=120, why="balances stay a handful of rows"),
+)
 
 app = Celery("reckoner")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -29,23 +29,23 @@ def draft_from(data: Mapping[str, object], *, source: Order.Source) -> OrderDraf
 
     Unknown keys are ignored, so that the order service may tell more than we need. Without a currency it is VND.
     """
-    currency = _text(data, "currency", limit=3) or "VND"
+    currency = text(data, "currency", limit=3) or "VND"
     costs = _mapping(data, "platform_costs")
     buyer = _mapping(data, "buyer")
     return OrderDraft(
-        order_id=_identifier(data, "order_id", limit=100),
-        customer=_identifier(data, "customer_id", limit=120),
-        amount=_money(data, "amount", currency),
+        order_id=identifier(data, "order_id", limit=100),
+        customer=identifier(data, "customer_id", limit=120),
+        amount=money(data, "amount", currency),
         source=source,
         shop_orders=_shop_orders(data, currency),
         site_order_voucher_discount_minor=_discount(costs, "site_order_voucher_discount", currency),
         site_promotion_discount_minor=_discount(costs, "site_promotion_discount", currency),
         site_shipping_discount_minor=_discount(costs, "site_shipping_discount", currency),
-        description=_text(data, "description", limit=250),
+        description=text(data, "description", limit=250),
         locale=_locale(data),
-        buyer_name=_text(buyer, "name", limit=200, at="buyer"),
+        buyer_name=text(buyer, "name", limit=200, at="buyer"),
         buyer_email=_email(buyer),
-        buyer_phone=_text(buyer, "phone", limit=40, at="buyer"),
+        buyer_phone=text(buyer, "phone", limit=40, at="buyer"),
     )
 
 
@@ -64,10 +64,10 @@ def _shop_order(part: object, at: str, currency: str) -> ShopOrderDraft:
     if not isinstance(part, Mapping):
         raise InvalidInput("This must be an object.", field=at)
     return ShopOrderDraft(
-        shop_order_id=_identifier(part, "shop_order_id", limit=100, at=at),
-        shop_id=_identifier(part, "shop_id", limit=64, at=at),
-        shop_name=_text(part, "shop_name", limit=200, at=at),
-        order_subtotal_minor=_money(part, "order_subtotal", currency, at=at).minor,
+        shop_order_id=identifier(part, "shop_order_id", limit=100, at=at),
+        shop_id=identifier(part, "shop_id", limit=64, at=at),
+        shop_name=text(part, "shop_name", limit=200, at=at),
+        order_subtotal_minor=money(part, "order_subtotal", currency, at=at).minor,
         shop_funded_product_discount_minor=_discount(part, "shop_funded_product_discount", currency, at=at),
         site_funded_product_discount_minor=_discount(part, "site_funded_product_discount", currency, at=at),
         shop_voucher_discount_minor=_discount(part, "shop_voucher_discount", currency, at=at),
@@ -84,8 +84,8 @@ def _mapping(data: Mapping[str, object], name: str) -> Mapping[str, object]:
     return value
 
 
-def _identifier(data: Mapping[str, object], name: str, *, limit: int, at: str = "") -> str:
-    """A name of a thing: some services write theirs as numbers."""
+def identifier(data: Mapping[str, object], name: str, *, limit: int, at: str = "") -> str:
+    """A name of a thing, required: some services write theirs as numbers. Raises InvalidInput."""
     value = data.get(name)
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
@@ -97,7 +97,8 @@ def _identifier(data: Mapping[str, object], name: str, *, limit: int, at: str = 
     return found
 
 
-def _text(data: Mapping[str, object], name: str, *, limit: int, at: str = "") -> str:
+def text(data: Mapping[str, object], name: str, *, limit: int, at: str = "") -> str:
+    """One line of text; empty where it is left out. Raises InvalidInput."""
     value = data.get(name)
     return "" if value is None else _clean(value, limit=limit, field=_pointer(at, name))
 
@@ -115,7 +116,7 @@ def _clean(value: object, *, limit: int, field: str) -> str:
 
 
 def _email(buyer: Mapping[str, object]) -> str:
-    address = _text(buyer, "email", limit=254, at="buyer")
+    address = text(buyer, "email", limit=254, at="buyer")
     if not address:
         return ""
     try:
@@ -126,7 +127,7 @@ def _email(buyer: Mapping[str, object]) -> str:
 
 
 def _locale(data: Mapping[str, object]) -> str:
-    locale = _text(data, "locale", limit=10) or "vi"
+    locale = text(data, "locale", limit=10) or "vi"
     if locale[:2].lower() not in LOCALES:
         raise InvalidInput("This must be vi or en.", field="locale")
     return locale[:2].lower()
@@ -134,10 +135,11 @@ def _locale(data: Mapping[str, object]) -> str:
 
 def _discount(data: Mapping[str, object], name: str, currency: str, *, at: str = "platform_costs") -> int:
     """An amount that may be left out and is then nothing."""
-    return 0 if data.get(name) is None else _money(data, name, currency, at=at).minor
+    return 0 if data.get(name) is None else money(data, name, currency, at=at).minor
 
 
-def _money(data: Mapping[str, object], name: str, currency: str, *, at: str = "") -> Money:
+def money(data: Mapping[str, object], name: str, currency: str, *, at: str = "") -> Money:
+    """An amount in major units, required and not negative. Raises InvalidInput or MoneyError."""
     field = _pointer(at, name)
     value = data.get(name)
     if value is None:
@@ -147,12 +149,12 @@ def _money(data: Mapping[str, object], name: str, currency: str, *, at: str = ""
     if isinstance(value, str) and len(value) > _MAX_NUMBER_TEXT:
         raise InvalidInput("This number is too long.", field=field)
     try:
-        money = Money.parse(value, currency)
+        amount = Money.parse(value, currency)
     except MoneyError as error:
         raise type(error)(error.message, field=error.field if error.field == "currency" else field) from error
-    if money.minor < 0:
+    if amount.minor < 0:
         raise InvalidInput("This must not be negative.", field=field)
-    return money
+    return amount
 
 
 def _pointer(at: str, name: str) -> str:

@@ -20,14 +20,14 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.cache import patch_cache_control
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
-from config.core import masking, ratelimit
+from config.core import clock, masking, ratelimit
 from config.core.errors import DomainError
 from config.core.money import Money, total
 from gateways.base import HttpMessage, ReportInvalid
@@ -91,7 +91,7 @@ def pay(request: HttpRequest, token: str) -> HttpResponse:
             return _not_found(language)
         if request.method == "POST":
             return _choose(request, token, payment)
-        response = _private(HttpResponse(_page(request, token, payment, language, at=timezone.now())), language)
+        response = _private(HttpResponse(_page(request, token, payment, language, at=clock.now())), language)
     if request.GET.get("lang") == language:
         response.set_cookie(
             LANGUAGE_COOKIE,
@@ -112,7 +112,7 @@ def state(request: HttpRequest, token: str) -> HttpResponse:
     payment = _payment_of(token)
     if payment is None:
         return JsonResponse({"code": "payment_not_found"}, status=404)
-    at = timezone.now()
+    at = clock.now()
     attempt = _last_attempt(payment)
     stage = stage_of(payment, attempt, at=at)
     answer = {
@@ -189,7 +189,7 @@ def _choose(request: HttpRequest, token: str, payment: Payment) -> HttpResponse:
                 payment_id=payment.id,
                 method=method,
                 actor=f"customer:{masking.pseudonym(payment.customer)}",
-                at=timezone.now(),
+                at=clock.now(),
             )
         except (AlreadyPaid, PaymentExpired, NotPayable):
             pass  # the page itself says so
@@ -208,7 +208,7 @@ def _ask_about(attempt: Attempt) -> None:
     if ratelimit.wait_seconds(scope="pay-return", client=attempt.id, rate=ASK_RATE):
         return
     try:
-        expiry.ask(attempt, source=AttemptEvent.Source.RETURN, at=timezone.now())
+        expiry.ask(attempt, source=AttemptEvent.Source.RETURN, at=clock.now())
     except DomainError:
         log.exception("ask_failed", attempt_id=attempt.id)
 

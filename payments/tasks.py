@@ -1,0 +1,84 @@
+"""What beat runs for payments: each task calls one service, and running it twice is harmless."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from celery import shared_task
+from confluent_kafka import Producer
+
+from config.core import approvals, clock, jobs, kafka, relay
+from ledger import folding
+from payments.services import consuming, emails, expiry, notifications, refund_steps
+
+
+@shared_task(name="payments.ask_due")
+@jobs.job("ask_due")
+def ask_due() -> int:
+    """Ask gateways about silent and unknown attempts."""
+    return expiry.ask_due(at=clock.now())
+
+
+@shared_task(name="payments.expire_overdue")
+@jobs.job("expire_payments")
+def expire_overdue() -> int:
+    """End payments whose time is over, after asking their gateways."""
+    return expiry.expire_overdue(at=clock.now())
+
+
+@shared_task(name="payments.process_waiting")
+@jobs.job("process_notifications")
+def process_waiting() -> int:
+    """Apply gateway messages that were kept and not finished."""
+    return notifications.process_waiting(at=clock.now())
+
+
+@shared_task(name="payments.advance_refunds")
+@jobs.job("advance_refunds")
+def advance_refunds() -> int:
+    """Send refunds that are due and ask about those under way."""
+    return refund_steps.advance_due(at=clock.now())
+
+
+@shared_task(name="payments.send_emails")
+@jobs.job("send_emails")
+def send_emails() -> int:
+    """Send e-mails that are due."""
+    return emails.send_due(at=clock.now())
+
+
+@shared_task(name="payments.take_up_requeued")
+@jobs.job("take_up_messages")
+def take_up_requeued() -> int:
+    """Handle consumed messages whose dead letters staff requeued."""
+    return consuming.take_up_requeued(at=clock.now())
+
+
+@shared_task(name="core.approvals")
+@jobs.job("approvals")
+def settle_approvals() -> int:
+    """End requests nobody decided, and carry out what was approved and not finished."""
+    at = clock.now()
+    return approvals.expire_overdue(at=at) + approvals.execute_approved(at=at)
+
+
+@shared_task(name="core.relay_events")
+@jobs.job("relay_events_backstop")
+def relay_events() -> int:
+    """Carry the outbox to Kafka, should no relay process be at work; one that is goes on alone."""
+    result = relay.drain(producer=_producer(), at=clock.now())
+    if result.producer_is_broken:
+        _producer.cache_clear()
+    return result.published
+
+
+@cache
+def _producer() -> Producer:
+    return kafka.producer()
+
+
+@shared_task(name="ledger.fold")
+@jobs.job("fold_ledger")
+def fold_ledger() -> int:
+    """Fold postings of busy accounts into their balances."""
+    return folding.fold()
