@@ -12,7 +12,6 @@ from drf_spectacular.utils import (
     OpenApiParameter,
     OpenApiResponse,
     extend_schema,
-    extend_schema_field,
     inline_serializer,
 )
 from rest_framework import serializers
@@ -82,11 +81,6 @@ def page_of(row: type[serializers.BaseSerializer[Any]]) -> Described:
             "has_more": serializers.BooleanField(),
         },
     )
-
-
-def typed(shape: Described) -> Callable[[Method], Method]:
-    """Say what a computed field answers."""
-    return cast("Callable[[Method], Method]", extend_schema_field(shape))
 
 
 def sent(title: str, value: object) -> OpenApiExample:

@@ -19,7 +19,7 @@ from payments import links, order_draft
 from payments.api.shapes import TextOrNull
 from payments.errors import MethodNotFound, MethodUnusable
 from payments.models import Order, PaymentMethod
-from payments.services import checkout
+from payments.services import accounts, checkout
 from payments.services.checkout import NewPayment, Opened
 from payments.services.orders import OrderDraft
 from payments.states import PaymentStatus
@@ -114,7 +114,7 @@ def order_out_of(body: Mapping[str, Any]) -> OrderDraft:
 def method_of(code: str) -> PaymentMethod:
     """An active or inactive method by its code, in either case. Raises MethodNotFound."""
     rows = PaymentMethod.objects.select_related("account")
-    method: PaymentMethod | None = rows.filter(code=code.lower()).first() or rows.filter(code__iexact=code).first()
+    method: PaymentMethod | None = accounts.method(code.lower()) or rows.filter(code__iexact=code).first()
     if method is None:
         raise MethodNotFound("There is no such payment method.", field="payment_method")
     return method

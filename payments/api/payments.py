@@ -60,6 +60,14 @@ def _while_open(attempt: Attempt, text: str) -> str | None:
     return text or None if attempt.status in OPEN_ATTEMPTS else None
 
 
+class LatestTry(AttemptOut):
+    """The last of a payment's tries, as `access.with_tries` fetched them."""
+
+    def get_attribute(self, instance: Any) -> Attempt | None:
+        """The row."""
+        return instance.tries[-1] if instance.tries else None
+
+
 class PaymentOut(serializers.Serializer[Any]):
     """A payment. Status is its life; captured, refunding, refunded and disputed are amounts beside it."""
 
@@ -78,17 +86,12 @@ class PaymentOut(serializers.Serializer[Any]):
     refund_state = serializers.ChoiceField(choices=["none", "partial", "full"])
     failure_code = TextOrNull()
     is_late = serializers.BooleanField(help_text="Paid after its end had been announced.")
-    transaction = serializers.SerializerMethodField()
+    transaction = LatestTry(allow_null=True, help_text="The latest try.")
     expires_at = serializers.DateTimeField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
     succeeded_at = serializers.DateTimeField(allow_null=True)
     ended_at = serializers.DateTimeField(allow_null=True)
-
-    @docs.typed(AttemptOut(allow_null=True))
-    def get_transaction(self, payment: Any) -> dict[str, Any] | None:
-        """The latest try."""
-        return AttemptOut(payment.tries[-1]).data if payment.tries else None
 
 
 class PaymentFilters(docs.Filters):

@@ -12,7 +12,7 @@ from django.conf import settings
 from gateways import registry
 from gateways.base import Gateway
 from payments.errors import MethodNotFound
-from payments.models import GatewayAccount
+from payments.models import GatewayAccount, PaymentMethod
 
 CACHE_SECONDS: Final = 5.0
 """How long a process may go on with an account's old settings: short enough for a key rotation, long enough for IPNs."""
@@ -27,6 +27,7 @@ class Connected:
 
 
 _cache: dict[str, tuple[float, Connected]] = {}
+_methods: dict[str, tuple[float, PaymentMethod]] = {}
 
 
 def by_code(code: str) -> Connected:
@@ -47,6 +48,17 @@ def of(account: GatewayAccount) -> Gateway:
     return by_code(account.code).gateway
 
 
+def method(code: str) -> PaymentMethod | None:
+    """The payment method of a code with its account, as it was a few seconds ago; None where there is none."""
+    cached = _methods.get(code)
+    if cached and cached[0] > time.monotonic():
+        return cached[1]
+    found = PaymentMethod.objects.select_related("account").filter(code=code).first()
+    if found is not None:
+        _methods[code] = (time.monotonic() + CACHE_SECONDS, found)
+    return found
+
+
 def adapter_of(account: GatewayAccount) -> Gateway:
     """Build the adapter of an account from its settings and secrets. Raises what registry.build raises."""
     fields: dict[str, object] = {**account.settings, **account.secrets}
@@ -54,8 +66,9 @@ def adapter_of(account: GatewayAccount) -> Gateway:
 
 
 def forget() -> None:
-    """Drop what this process remembers of accounts, after one was changed."""
+    """Drop what this process remembers of accounts and methods, after one was changed."""
     _cache.clear()
+    _methods.clear()
 
 
 def ensure_first_accounts(configured: Mapping[str, Mapping[str, object]] | None = None) -> list[GatewayAccount]:

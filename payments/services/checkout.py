@@ -37,6 +37,11 @@ IN_FLIGHT: Final = timedelta(seconds=30)
 """So long a call to a gateway may still be under way; after it the attempt counts as unknown."""
 SHOWABLE: Final = (AttemptStatus.REQUIRES_ACTION, AttemptStatus.PENDING)
 UNDECIDED: Final = (AttemptStatus.SENT, AttemptStatus.UNKNOWN)
+CHECKOUT_FIELDS: Final = (
+    "pay_url", "qr_text", "deeplink", "request", "response", "gateway_transaction_id", "status", "next_query_at",
+    "updated_at",
+)  # fmt: skip
+"""What a gateway's answer to a checkout fills in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +175,7 @@ def _first_attempt(order: Order, wish: NewPayment, *, at: datetime) -> Opened:
     faultpoints.reach("checkout.payment_written")
     payment.events_count = 0
     audit.record(actor=wish.actor, action="payment.created", object_type="payment", object_id=payment.id)
-    attempt = attempts.begin(payment, at=at)
+    attempt = attempts.begin(payment, number=1, at=at)
     faultpoints.reach("checkout.attempt_written")
     outbox.publish(events.transaction_created(payment, attempt, at=at))
     faultpoints.reach("checkout.event_written")
@@ -195,7 +200,7 @@ def _current_or_next(payment: Payment, method: PaymentMethod, *, actor: str, at:
     payment.method = method
     if method.lifetime:
         payment.expires_at = max(payment.expires_at, at + method.lifetime)
-    attempt = attempts.begin(payment, at=at)
+    attempt = attempts.begin(payment, number=last.number + 1, at=at)
     outbox.publish(events.transaction_created(payment, attempt, at=at))
     audit.record(actor=actor, action="payment.attempted", object_type="payment", object_id=payment.id)
     payment.save(update_fields=["method", "expires_at", "events_count"])
@@ -246,7 +251,9 @@ def _request(payment: Payment, attempt: Attempt, *, at: datetime) -> CheckoutReq
 
 @transaction.atomic(durable=True)
 def _note_checkout(opened: Opened, checkout: Checkout, *, at: datetime) -> Opened:
-    payment, attempt = _locked(opened.payment.id), Attempt.objects.get(id=opened.attempt.id)
+    payment = Payment.objects.select_for_update().get(id=opened.payment.id)
+    payment.order, payment.method = opened.payment.order, opened.attempt.method
+    attempt = Attempt.objects.get(id=opened.attempt.id)
     attempt.method, attempt.account = opened.attempt.method, opened.attempt.account
     attempt.pay_url, attempt.qr_text, attempt.deeplink = checkout.pay_url, checkout.qr_text, checkout.deeplink
     attempt.request, attempt.response = dict(checkout.request), dict(checkout.response)
@@ -258,7 +265,7 @@ def _note_checkout(opened: Opened, checkout: Checkout, *, at: datetime) -> Opene
         attempt.move_to(AttemptStatus.REQUIRES_ACTION if gateway_reports else AttemptStatus.PENDING, at=at)
         attempt.next_query_at = attempts.next_ask(attempt.queries, at=at) if gateway_reports else None
         attempts.note(attempt, was, source=AttemptEvent.Source.API, at=at)
-    attempt.save()
+    attempt.save(update_fields=CHECKOUT_FIELDS)
     faultpoints.reach("checkout.answer_written")
     if payment.status == PaymentStatus.PENDING:
         payment.move_to(PaymentStatus.AWAITING_PAYMENT, at=at)
