@@ -37,6 +37,8 @@ from tests.factories import UserFactory
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ROOT = Path(__file__).parents[2]
+OPTIONS = {"session.timeout.ms": 6000}
+"""The mock lets a group's next member in only when its last one is forgotten, though it said good-bye."""
 AT = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 
 
@@ -53,7 +55,7 @@ def brokers(settings: Any) -> Iterator[Brokers]:
     delay.argtypes, delay.restype = [ctypes.c_void_p, ctypes.c_int32], None
     delay(cluster.cluster, 0)  # a first member is let in at once
     settings.KAFKA_BROKERS = cluster.address
-    settings.KAFKA_OPTIONS = {"session.timeout.ms": 6000}  # a second one when the first is forgotten
+    settings.KAFKA_OPTIONS = OPTIONS
     for topic in ("order.created", "order.cancelled", "shop_order.cancelled", "cod.collected", "order.delivered"):
         cluster.create_topic(topic, 2)
     yield cluster
@@ -379,14 +381,22 @@ def test_a_terminated_process_finishes_the_messages_at_hand_and_loses_none(broke
     process = subprocess.Popen(
         [sys.executable, "manage.py", "consume_events", "--json", "--workers", "4"],
         cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": database_url(), "KAFKA_BROKERS": brokers.address},
+        env={
+            **os.environ,
+            "DATABASE_URL": database_url(),
+            "KAFKA_BROKERS": brokers.address,
+            "KAFKA_OPTIONS": json.dumps(OPTIONS),
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    until(lambda: Order.objects.count() >= 20, 40)
-    process.send_signal(signal.SIGTERM)
-    output, problems = process.communicate(timeout=30)
+    try:
+        until(lambda: Order.objects.count() >= 20, 40)
+        process.send_signal(signal.SIGTERM)
+        output, problems = process.communicate(timeout=30)
+    finally:
+        process.kill()
 
     assert process.returncode == 0, problems
     assert "Traceback" not in problems
