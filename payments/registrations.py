@@ -7,13 +7,16 @@ from django.db import connection
 from config.core import approvals, deadletters, metrics
 from gateways import http
 from payments import gauges
-from payments.services import cases, consuming, emails, refunds, resolutions
+from payments.services import cases, consuming, emails, refund_approval, resolutions
 
 
 def register() -> None:
     """Called by PaymentsConfig.ready, once per process."""
     approvals.register_executor(
-        refunds.ACTION, refunds.release, current=refunds.current_payload, on_refusal=refunds.give_up
+        refund_approval.ACTION,
+        refund_approval.release,
+        current=refund_approval.current_payload,
+        on_refusal=refund_approval.give_up,
     )
     approvals.register_executor(
         cases.ACTION, resolutions.execute, current=resolutions.current_payload, on_refusal=resolutions.give_up

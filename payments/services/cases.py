@@ -12,8 +12,9 @@ from config.core.money import Money
 from ledger import chart
 from ledger import services as ledger
 from payments import postings
-from payments.errors import CaseNotFound, CaseRefused
+from payments.errors import CaseRefused
 from payments.models import Attempt, Capture, MoneyCase, Payment, Refund
+from payments.services import locks
 from payments.states import LIVE, CaseStatus
 
 ACTION = "money_case.resolve"
@@ -104,7 +105,7 @@ def _close_answered(questions: object, *, at: datetime, actor: str) -> None:
 @transaction.atomic(durable=True)
 def propose(*, case_id: str, decision: MoneyCase.Decision, maker: User, reason: str, at: datetime) -> MoneyCase:
     """Propose how to resolve a case; a second person decides. Raises CaseNotFound, CaseRefused."""
-    case = _locked(case_id)
+    case = locks.case(case_id)
     if not reason.strip():
         raise CaseRefused("Say why.", field="reason")
     if decision not in allowed(case):
@@ -179,18 +180,3 @@ def _payload(case: MoneyCase) -> dict[str, object]:
 def payload_of(case: MoneyCase) -> dict[str, object]:
     """What both people saw: compared before it is executed."""
     return _payload(case)
-
-
-def locked(case_id: str) -> MoneyCase:
-    """The case, its row locked. Raises CaseNotFound."""
-    return _locked(case_id)
-
-
-def _locked(case_id: str) -> MoneyCase:
-    rows = MoneyCase.objects.select_for_update(of=("self",))
-    case: MoneyCase | None = (
-        rows.select_related("payment__order", "capture__account", "approval").filter(id=case_id).first()
-    )
-    if case is None:
-        raise CaseNotFound("There is no such case.")
-    return case

@@ -13,7 +13,7 @@ from config.core.errors import DomainError
 from gateways.base import GatewayError, GatewayRejected, GatewayUnavailable, ReportInvalid
 from payments.errors import NotPayable, PaymentNotFound
 from payments.models import Attempt, AttemptEvent, MoneyCase, Payment
-from payments.services import accounts, attempts, cases, reports
+from payments.services import accounts, attempts, cases, locks, reports
 from payments.services.reports import Heard, Outcome
 from payments.states import OPEN_ATTEMPTS, PAYABLE, AttemptStatus, PaymentStatus
 
@@ -85,7 +85,7 @@ def cancel(*, payment_id: str, actor: str, reason: str, at: datetime) -> Payment
 
 @transaction.atomic(durable=True)
 def _cancel(payment_id: str, *, actor: str, reason: str, at: datetime) -> Payment:
-    payment = _locked(payment_id)
+    payment = locks.payment(payment_id)
     if payment.status == PaymentStatus.CANCELLED:
         return payment
     if payment.status not in PAYABLE:
@@ -133,7 +133,7 @@ def _ask_open_attempts(payment_id: str, *, source: AttemptEvent.Source, at: date
 @transaction.atomic(durable=True)
 def _end_overdue(payment_id: str, *, is_answered: bool, at: datetime) -> bool:
     """Expire under the lock, if it is still due: an IPN may have paid it while we asked."""
-    payment = _locked(payment_id)
+    payment = locks.payment(payment_id)
     if payment.status not in PAYABLE or payment.expires_at > at:
         return False
     faultpoints.reach("expiry.locked")
@@ -147,7 +147,7 @@ def _end_overdue(payment_id: str, *, is_answered: bool, at: datetime) -> bool:
 def _schedule(attempt_id: str, *, at: datetime) -> None:
     """Plan the next question, or hand the last one to a person."""
     payment_id = Attempt.objects.values_list("payment_id", flat=True).get(id=attempt_id)
-    payment = _locked(payment_id)
+    payment = locks.payment(payment_id)
     attempt = Attempt.objects.get(id=attempt_id)
     attempt.queries += 1
     if attempt.status in OPEN_ATTEMPTS:
@@ -166,9 +166,3 @@ def _schedule(attempt_id: str, *, at: datetime) -> None:
         looks = attempts.LOOK_AGAIN_AFTER
         attempt.next_query_at = at + looks[attempt.queries] if attempt.queries < len(looks) else None
     attempt.save(update_fields=["queries", "next_query_at"])
-
-
-def _locked(payment_id: str) -> Payment:
-    rows = Payment.objects.select_for_update(of=("self",)).select_related("order", "method__account")
-    payment: Payment = rows.get(id=payment_id)
-    return payment

@@ -15,9 +15,9 @@ from gateways.base import GatewayRejected, GatewayUnavailable, RefundRequest, Re
 from ledger import chart, selectors
 from ledger import services as ledger
 from payments import events, postings
-from payments.errors import RefundNotFound, RefundRefused
+from payments.errors import RefundRefused
 from payments.models import AttemptEvent, ClawBack, EmailMessageLog, MoneyCase, Payment, Refund
-from payments.services import accounts, cases, emails
+from payments.services import accounts, cases, emails, locks
 from payments.services.reports import Heard, Outcome, money_source
 from payments.states import REFUND_TRANSITIONS, RefundStatus
 
@@ -100,7 +100,7 @@ def _request(refund: Refund) -> RefundRequest:
 @transaction.atomic(durable=True)
 def _submit(refund_id: str, *, at: datetime) -> Refund | None:
     """Commit the intent to send; None when somebody else has or it is no longer to be sent."""
-    refund = _locked(refund_id)
+    refund = locks.refund(refund_id)
     if refund.status != R.APPROVED or refund.route != Refund.Route.GATEWAY:
         return None
     refund.move_to(R.SUBMITTED, at=at)
@@ -112,7 +112,7 @@ def _submit(refund_id: str, *, at: datetime) -> Refund | None:
 @transaction.atomic(durable=True)
 def _put_off(refund_id: str, *, at: datetime) -> None:
     """No byte left us: the refund may be sent again later, as it is."""
-    refund = _locked(refund_id)
+    refund = locks.refund(refund_id)
     if refund.status == R.SUBMITTED:
         refund.move_to(R.APPROVED, at=at)
     _schedule(refund, at=at)
@@ -125,12 +125,10 @@ def _put_off(refund_id: str, *, at: datetime) -> None:
 def apply_refund_report(*, report: Report, heard: Heard) -> Outcome:
     """Believe a gateway about one refund, once. A refund that nobody can tell us about ends with a person."""
     found = Refund.objects.filter(capture__account=heard.account, gateway_reference=report.reference)
-    keys = found.values_list("id", "payment_id").first()
-    if keys is None:
+    refund_id = found.values_list("id", flat=True).first()
+    if refund_id is None:
         return Outcome.ORPHAN
-    payment = _lock_payment(keys[1])
-    refund = _locked(keys[0])
-    refund.payment = payment
+    refund, payment = locks.refund_and_payment(refund_id)
     status = _STATUS.get(report.status)
     if report.status is ReportStatus.NOT_FOUND:
         return _send_again(refund, heard)
@@ -167,7 +165,7 @@ _STATUS: Final = {
 @transaction.atomic(durable=True)
 def retry(*, refund_id: str, actor: str, reason: str, at: datetime) -> None:
     """Staff gives a refund that needs a person its tries back; the next sweep sends it under the same reference."""
-    refund = _locked(refund_id)
+    refund = locks.refund(refund_id)
     if refund.status != R.APPROVED:
         refund.move_to(R.APPROVED, at=at)
     refund.steps, refund.next_step_at = 0, at
@@ -178,14 +176,11 @@ def retry(*, refund_id: str, actor: str, reason: str, at: datetime) -> None:
 @transaction.atomic(durable=True)
 def settle_by_bank(*, refund_id: str, bank: str, bank_reference: str, actor: str, at: datetime) -> Refund:
     """Staff sent an approved refund by bank transfer. Raises RefundRefused when it is not waiting for that."""
-    payment_id = Refund.objects.filter(id=refund_id).values_list("payment_id", flat=True).first()
-    payment = _lock_payment(payment_id)
-    refund = _locked(refund_id)
+    refund, payment = locks.refund_and_payment(refund_id)
     if refund.route != Refund.Route.BANK or refund.status != R.APPROVED:
         raise RefundRefused("This refund does not wait for a bank transfer.")
     if not bank_reference.strip() or not bank.strip():
         raise RefundRefused("Name the bank and its reference of the transfer.", field="bank_reference")
-    refund.payment = payment
     refund.bank_reference = bank_reference
     refund.move_to(R.SUBMITTED, at=at)
     refund.move_to(R.SUCCEEDED, at=at)
@@ -291,21 +286,3 @@ def _ask_a_person_when_over(refund: Refund, heard: Heard) -> None:
         at=heard.at,
         actor=heard.who,
     )
-
-
-def _locked(refund_id: str) -> Refund:
-    rows = Refund.objects.select_for_update(of=("self",))
-    found: Refund | None = (
-        rows.select_related("capture__account", "capture__attempt", "payment__order").filter(id=refund_id).first()
-    )
-    if found is None:
-        raise RefundNotFound("There is no such refund.")
-    return found
-
-
-def _lock_payment(payment_id: str | None) -> Payment | None:
-    """Locks go payment, then refund, everywhere."""
-    if payment_id is None:
-        return None
-    payment: Payment = Payment.objects.select_for_update(of=("self",)).select_related("order").get(id=payment_id)
-    return payment

@@ -1,4 +1,4 @@
-"""Refunds: asked for, approved where they must be, booked as owed to the customer, then sent (refund_steps)."""
+"""Refunds: asked for by a caller or by a decided case; then approved, booked and sent (the refund_* modules)."""
 
 from __future__ import annotations
 
@@ -6,27 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Sum
 
-from config.core import approvals, audit, faultpoints, ids, inbox
+from config.core import audit, faultpoints, ids
 from config.core.idempotency import IdempotencyMismatch
-from config.core.models import Approval, User
+from config.core.models import User
 from config.core.money import Money
 from gateways.base import Refunds
-from ledger import services as ledger
-from payments import postings, refund_split
-from payments.errors import PaymentNotFound, RefundNotFound, RefundRefused, RefundTooMuch
-from payments.models import Capture, ClawBack, Payment, Refund, RefundLine
+from payments import refund_split
+from payments.errors import PaymentNotFound, RefundRefused, RefundTooMuch
+from payments.models import Capture, Payment, Refund, RefundLine
 from payments.refund_split import Key, Part, Wanted
-from payments.services import accounts, orders, refund_steps
-from payments.services.refund_steps import send
+from payments.services import accounts, locks, orders, refund_approval, refund_booking, refund_steps
 from payments.states import RefundStatus
 
-__all__ = ["send"]
-
-ACTION = "refund.release"
 R = RefundStatus
 _GONE = (R.FAILED, R.REJECTED, R.CANCELLED)
 """Refunds in these take nothing of what a payment has left."""
@@ -72,7 +66,7 @@ def request_refund(*, wish: NewRefund, at: datetime) -> Requested:
 
 @transaction.atomic(durable=True)
 def _request(*, wish: NewRefund, at: datetime) -> Requested:
-    payment = _locked_payment(wish.payment_id)
+    payment = locks.payment(wish.payment_id)
     if wish.idempotency_key:
         known = Refund.objects.filter(client=wish.client, idempotency_key=wish.idempotency_key).first()
         if known and known.fingerprint != wish.fingerprint:
@@ -84,11 +78,11 @@ def _request(*, wish: NewRefund, at: datetime) -> Requested:
     faultpoints.reach("refund.asked")
     route = wish.route or _route(capture)
     refund = _begin(payment, capture, parts, wish, route=route, at=at)
-    if needs_approval(refund.amount, route):
-        _ask_for_approval(refund, wish, at=at)
+    if refund_approval.is_needed(refund.amount, route):
+        refund_approval.ask(refund, maker=wish.maker, at=at)
     else:
         refund.move_to(R.APPROVED, at=at)
-        book(refund, actor=wish.actor, at=at)
+        refund_booking.book(refund, actor=wish.actor, at=at)
     refund.save()
     faultpoints.reach("refund.written")
     return Requested(refund, is_replay=False)
@@ -112,91 +106,14 @@ def draft_lines(wish: NewRefund) -> list[RefundLine]:
     ]
 
 
-def needs_approval(amount: Money, route: Refund.Route | str) -> bool:
-    """Every bank refund, and what exceeds the limit of its currency; a currency without a limit always does."""
-    limit = settings.REFUND_APPROVAL_LIMITS.get(amount.currency)
-    return route == Refund.Route.BANK or limit is None or amount > Money.parse(limit, amount.currency)
-
-
-def release(approval: Approval, at: datetime) -> None:
-    """Book and send a refund that two people agreed on: what config.core.approvals calls, perhaps more than once."""
-    refund = _release(approval.object_id, approval, at=at)
-    if refund.status == R.APPROVED and refund.route == Refund.Route.GATEWAY:
-        refund_steps.send(refund_id=refund.id, at=at)
-
-
-@transaction.atomic(durable=True)
-def _release(refund_id: str, approval: Approval, *, at: datetime) -> Refund:
-    payment_id = Refund.objects.values_list("payment_id", flat=True).get(id=refund_id)
-    if payment_id:
-        _locked_payment(payment_id)
-    refund = locked(refund_id)
-    if inbox.claim(approvals.approval_cause(approval)):
-        assert approval.checker is not None, "an approval was given by somebody"
-        refund.move_to(R.APPROVED, at=at)
-        book(refund, actor=f"user:{approval.checker.email}", at=at)
-        refund.save()
-    return refund
-
-
-def current_payload(approval: Approval) -> dict[str, object]:
-    """What the request would say if it were made now."""
-    return _payload(Refund.objects.get(id=approval.object_id))
-
-
-def give_up(approval: Approval, at: datetime) -> None:
-    """Nobody agreed: what was reserved is free again. Joins the decision's transaction."""
-    refund = locked(approval.object_id)
-    if refund.status != R.PENDING_APPROVAL:
-        return
-    refund.move_to(R.REJECTED, at=at)
-    refund.save()
-    if refund.payment_id:
-        payment = _locked_payment(refund.payment_id)
-        payment.refunding_minor -= refund.amount_minor
-        payment.updated_at = at
-        payment.save(update_fields=["refunding_minor", "updated_at"])
-
-
-def book(refund: Refund, *, actor: str, at: datetime) -> None:
-    """Book a refund as owed to the customer, with its claims on shops. Joins the commit that approves it."""
-    assert connection.in_atomic_block and refund.payment is not None, "a refund is booked in the commit of its approval"
-    lines = list(refund.lines.select_related("shop_order"))
-    by_shop = refund.shipping_bearer == Refund.ShippingBearer.SHOP
-    ledger.post(
-        reference=f"{refund.id}:booked",
-        event="refund_booked",
-        lines=postings.refund_booked(lines, shipping_by_shop=by_shop, currency=refund.currency),
-        occurred_at=at,
-        subject=refund.id,
-        order_ref=refund.payment.order.order_id,
-        actor=actor,
-        reason=refund.reason,
-    )
-    faultpoints.reach("refund.booked")
-    ClawBack.objects.bulk_create(
-        ClawBack(
-            refund=refund,
-            shop_id=line.shop_order.shop_id,
-            shop_order=line.shop_order,
-            amount_minor=line.list_minor,
-            currency=refund.currency,
-            created_at=at,
-        )
-        for line in lines
-        if line.list_minor and _is_claimed_back(line, by_shop=by_shop)
-    )
-    refund.next_step_at = at if refund.route == Refund.Route.GATEWAY else None
-
-
 def book_the_rest(*, payment_id: str, reason: str, actor: str, at: datetime) -> Refund:
     """Book a refund of all that is left of a payment, decided by two people elsewhere. Joins that commit."""
-    payment = _locked_payment(payment_id)
+    payment = locks.payment(payment_id)
     capture = _refundable_capture(payment)
     wish = NewRefund(payment_id=payment_id, reason=reason, actor=actor)
     refund = _begin(payment, capture, _parts(payment, None, ()), wish, route=_route(capture), at=at)
     refund.move_to(R.APPROVED, at=at)
-    book(refund, actor=actor, at=at)
+    refund_booking.book(refund, actor=actor, at=at)
     refund.save()
     return refund
 
@@ -224,23 +141,6 @@ def begin_of_held_money(*, capture: Capture, reason: str, actor: str, at: dateti
     refund.save(force_insert=True)
     audit.record(actor=actor, action="refund.requested", object_type="refund", object_id=refund.id, reason=reason)
     return refund
-
-
-def locked(refund_id: str) -> Refund:
-    """The refund, its row locked. Raises RefundNotFound."""
-    rows = Refund.objects.select_for_update(of=("self",)).select_related("payment__order", "capture__account")
-    refund: Refund | None = rows.filter(id=refund_id).first()
-    if refund is None:
-        raise RefundNotFound("There is no such refund.")
-    return refund
-
-
-def _locked_payment(payment_id: str) -> Payment:
-    rows = Payment.objects.select_for_update(of=("self",)).select_related("order")
-    payment: Payment | None = rows.filter(id=payment_id).first()
-    if payment is None:
-        raise PaymentNotFound("There is no such payment.")
-    return payment
 
 
 def _refundable_capture(payment: Payment) -> Capture:
@@ -334,32 +234,6 @@ def _begin(
     return refund
 
 
-def _ask_for_approval(refund: Refund, wish: NewRefund, *, at: datetime) -> None:
-    refund.move_to(R.PENDING_APPROVAL, at=at)
-    refund.approval = approvals.request(
-        action=ACTION,
-        object_type="refund",
-        object_id=refund.id,
-        payload=_payload(refund),
-        maker=wish.maker,
-        maker_name=wish.maker.email if wish.maker else wish.actor,
-        reason=wish.reason or "refund",
-        amount=refund.amount,
-        at=at,
-    )
-
-
-def _payload(refund: Refund) -> dict[str, object]:
-    return {
-        "refund": refund.id,
-        "payment": refund.payment_id,
-        "amount_minor": refund.amount_minor,
-        "currency": refund.currency,
-        "route": str(refund.route),
-        "bank_details": dict(refund.bank_details),
-    }
-
-
 def _route(capture: Capture) -> Refund.Route:
     gateway = accounts.of(capture.account)
     return Refund.Route.GATEWAY if isinstance(gateway, Refunds) else Refund.Route.BANK
@@ -367,8 +241,3 @@ def _route(capture: Capture) -> Refund.Route:
 
 def _reference(capture: Capture, refund_id: str, at: datetime) -> str:
     return accounts.of(capture.account).reference(ids.number_of(refund_id), at)
-
-
-def _is_claimed_back(line: RefundLine, *, by_shop: bool) -> bool:
-    bearer = postings.refund_bearer(line, shipping_by_shop=by_shop)
-    return bearer.code.startswith("clawback:")

@@ -11,8 +11,8 @@ from config.core.models import Approval
 from ledger import services as ledger
 from payments import events, postings
 from payments.errors import CaseRefused
-from payments.models import Capture, EmailMessageLog, MoneyCase, Payment
-from payments.services import cases, emails, orders, refunds
+from payments.models import Capture, EmailMessageLog, MoneyCase
+from payments.services import cases, emails, locks, orders, refund_steps, refunds
 from payments.states import CaseStatus, PaymentStatus
 
 D = MoneyCase.Decision
@@ -23,7 +23,7 @@ def execute(approval: Approval, at: datetime) -> None:
     refund_id = _carry_out(case_id=approval.object_id, approval=approval, at=at)
     faultpoints.reach("resolution.committed")
     if refund_id:
-        refunds.send(refund_id=refund_id, at=at)
+        refund_steps.send(refund_id=refund_id, at=at)
 
 
 def current_payload(approval: Approval) -> dict[str, object]:
@@ -33,7 +33,7 @@ def current_payload(approval: Approval) -> dict[str, object]:
 
 def give_up(approval: Approval, at: datetime) -> None:
     """The proposal was rejected or nobody decided: the case is open again. Joins the decision's transaction."""
-    case = cases.locked(approval.object_id)
+    case = locks.case(approval.object_id)
     if case.status == CaseStatus.PROPOSED:
         case.move_to(CaseStatus.OPEN, at=at)
         case.decision, case.approval = "", None
@@ -45,7 +45,7 @@ def _carry_out(*, case_id: str, approval: Approval, at: datetime) -> str:
     if not inbox.claim(approvals.approval_cause(approval)):
         return MoneyCase.objects.get(id=case_id).refund_id or ""
     faultpoints.reach("resolution.claimed")
-    case = cases.locked(case_id)
+    case = locks.case(case_id)
     case.move_to(CaseStatus.APPROVED, at=at)
     assert approval.checker is not None, "an approval was given by somebody"
     actor = f"user:{approval.checker.email}"
@@ -74,8 +74,7 @@ def _execute(case: MoneyCase, *, actor: str, at: datetime) -> str:
 
 def _apply(case: MoneyCase, *, actor: str, at: datetime) -> None:
     assert case.payment is not None and case.capture is not None, "only held money of a payment is applied"
-    payment = Payment.objects.select_for_update(of=("self",)).select_related("order").get(id=case.payment.id)
-    case.payment = payment
+    payment = case.payment
     if not cases.can_apply(case):
         raise CaseRefused("The payment cannot take this money any more.")
     capture = case.capture
