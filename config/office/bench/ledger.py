@@ -111,9 +111,7 @@ def _one_by_one(client: int, *, gateways: int) -> Callable[[], int]:
     def act() -> int:
         entry = next(entries)
         with transaction.atomic(durable=True):
-            ledger.post(
-                reference=entry.reference, event=entry.event, lines=entry.lines, occurred_at=entry.occurred_at
-            )
+            ledger.post(reference=entry.reference, event=entry.event, lines=entry.lines, occurred_at=entry.occurred_at)
         return 1
 
     return act

@@ -6,7 +6,7 @@ Nothing in the product imports it.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from django.db import connection, models, transaction
 from django.urls import path
@@ -39,6 +39,8 @@ TABLES: Final = """
 class Account(models.Model):
     """An account with a balance that every posting changes."""
 
+    objects: ClassVar = models.Manager()
+
     code = models.TextField(unique=True)
     balance = models.BigIntegerField(default=0)
 
@@ -49,6 +51,8 @@ class Account(models.Model):
 class Journal(models.Model):
     """A journal."""
 
+    objects: ClassVar = models.Manager()
+
     reference = models.TextField(unique=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -58,6 +62,8 @@ class Journal(models.Model):
 
 class Line(models.Model):
     """A line of a journal."""
+
+    objects: ClassVar = models.Manager()
 
     journal = models.ForeignKey(Journal, on_delete=models.PROTECT)
     account = models.ForeignKey(Account, on_delete=models.PROTECT)

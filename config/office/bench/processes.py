@@ -29,6 +29,11 @@ def dies_with_us(signal_name: str) -> list[str]:
     return ["setpriv", "--pdeathsig", signal_name, "--"] if shutil.which("setpriv") else []
 
 
+def run(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command of our own to its end, with its words kept."""
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, env=env)  # noqa: S603
+
+
 class Child:
     """One process in a group of its own, with its words in a log file."""
 
@@ -44,7 +49,7 @@ class Child:
     ) -> None:
         self.name, self.log, self._stop_signal = name, log, stop_signal
         with log.open("ab") as output:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - our own command
                 list(command),
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from collections.abc import Callable
@@ -77,16 +78,21 @@ class _Telling:
         return self._timed(act)
 
     def alone(self, _number: int) -> Measured:
-        """The producer, with bytes that are there already."""
-        value, headers = secrets.token_hex(230).encode(), [("event_id", f"evt_{secrets.token_hex(13)}")] * 8
+        """The producer, with messages of the same size that are there already, and every answer heard."""
+        messages = [_message(number) for number in range(self._count)]
+        answered = 0
+
+        def hear(_error: object, _message: object) -> None:
+            nonlocal answered
+            answered += 1
 
         def act() -> int:
-            for number in range(self._count):
-                self._producer.produce(TOPIC, value=value, key=f"order-{number // 2}", headers=headers)
-                if number % 1_000 == 999:
+            for number, (key, value, headers) in enumerate(messages, 1):
+                self._producer.produce(TOPIC, value=value, key=key, headers=headers, on_delivery=hear)
+                if number % relay.BATCH == 0:
                     self._producer.flush(WAIT_SECONDS)
             self._producer.flush(WAIT_SECONDS)
-            return self._count
+            return answered
 
         return self._timed(act)
 
@@ -118,3 +124,31 @@ class _Telling:
         ground.run("outbox.sql", word=secrets.token_hex(4), count=count)
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE core_outboxevent")
+
+
+def _message(number: int) -> tuple[str, bytes, list[tuple[str, str | bytes | None]]]:
+    """As large as the relay's, with the same headers."""
+    event, trace, order = f"evt_{secrets.token_hex(13)}", secrets.token_hex(16), f"order-{number // 2}"
+    told = {"event_id": event, "type": TOPIC, "version": 1, "occurred_at": "2026-01-01T00:00:00.000000Z", "sequence": 1}
+    data = {
+        "transaction_id": event,
+        "payment_id": event,
+        "order_id": order,
+        "amount": "960000",
+        "amount_minor": 960_000,
+    }
+    body = {
+        **told,
+        "producer": relay.PRODUCER,
+        "trace_id": trace,
+        "data": {**data, "currency": "VND", "status": "PENDING"},
+    }
+    named = (
+        ("event_id", event),
+        ("type", TOPIC),
+        ("version", "1"),
+        ("occurred_at", told["occurred_at"]),
+        ("sequence", "1"),
+    )
+    ours = ("producer", relay.PRODUCER), ("trace_id", trace), ("request_id", f"req_{trace}"), ("traceparent", trace)
+    return order, json.dumps(body).encode(), [(name, str(value)) for name, value in (*named, *ours)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -54,7 +55,7 @@ def count(table: str, condition: str = "true") -> int:
         return int(cursor.fetchone()[0])
 
 
-def execute(sql: str, parameters: dict[str, object] | None = None) -> None:
+def execute(sql: str, parameters: Mapping[str, str | int | float] | None = None) -> None:
     """Run statements of the bench's own, and commit them."""
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)

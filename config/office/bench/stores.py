@@ -50,7 +50,7 @@ def running(*, binaries: Path | None, settings: Mapping[str, str], with_kafka: b
         brokers = ""
         if with_kafka:
             # A cluster inside librdkafka, on real TCP, that lives as long as this producer (docs/performance.md).
-            mock = Producer({"test.mock.num.brokers": 1})
+            mock = Producer({"test.mock.num.brokers": 1, "log_level": 2})
             found = mock.list_topics(timeout=10).brokers.values()
             brokers = ",".join(f"{broker.host}:{broker.port}" for broker in found)
             stack.callback(mock.flush, 1)

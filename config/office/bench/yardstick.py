@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import time
 from typing import Final
 
 from config.office.bench.errors import BenchRefused
+from config.office.bench.processes import run
 from config.office.bench.result import Measured
 from config.office.bench.run import Run
 from config.office.bench.stores import YARDSTICK
@@ -20,12 +20,12 @@ MAX_JOBS: Final = 2
 class Yardstick:
     """TPC-B on a database beside the product's, in the same server."""
 
-    def __init__(self, run: Run, *, clients: int) -> None:
+    def __init__(self, at_hand: Run, *, clients: int) -> None:
         """Fill its tables. Scale 1 would flatter whoever is compared with it: all clients wait for one row."""
-        self._run, self._clients = run, clients
-        run.on_step(f"filling the yardstick's tables (scale {run.size.scale})", 0, 1)
-        self._pgbench("-i", "-q", "-s", str(run.size.scale))
-        run.on_step("filling the yardstick's tables", 1, 1)
+        self._run, self._clients = at_hand, clients
+        at_hand.on_step(f"filling the yardstick's tables (scale {at_hand.size.scale})", 0, 1)
+        self._pgbench("-i", "-q", "-s", str(at_hand.size.scale))
+        at_hand.on_step("filling the yardstick's tables", 1, 1)
 
     def __call__(self, number: int) -> Measured:
         """One round."""
@@ -47,8 +47,8 @@ class Yardstick:
         )
 
     def _pgbench(self, *options: str) -> str:
-        command = [str(self._run.binaries / "pgbench"), "-h", "127.0.0.1", "-p", str(self._run.port), "-U", "postgres"]
-        done = subprocess.run([*command, *options, YARDSTICK], capture_output=True, text=True, check=False)
+        command = [self._run.binaries / "pgbench", "-h", "127.0.0.1", "-p", str(self._run.port), "-U", "postgres"]
+        done = run([*command, *options, YARDSTICK])
         if done.returncode:
             raise BenchRefused(f"pgbench failed: {done.stderr.strip()[-500:]}")
         return done.stdout

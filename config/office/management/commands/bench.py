@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from argparse import RawDescriptionHelpFormatter
@@ -14,7 +15,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 from rich.console import Console
 
-from config.office.bench import cases, stores, table
+from config.office.bench import cases, server, stores, table
 from config.office.bench.errors import BenchRefused
 from config.office.bench.run import Size
 
@@ -32,7 +33,7 @@ class Command(BaseCommand):
         "checkout (--rate), relay, admin. The targets and how to read the figures: docs/performance.md.\n"
         "Exit codes: 0 every floor reached, 3 a figure below its floor, 4 a check failed, 5 refused."
     )
-    requires_system_checks: list[str] = []  # noqa: RUF012 - Django's own attribute
+    requires_system_checks: list[str] = []
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         return super().create_parser(prog_name, subcommand, formatter_class=RawDescriptionHelpFormatter, **kwargs)
@@ -44,7 +45,9 @@ class Command(BaseCommand):
         parser.add_argument("--seconds", type=float, default=10.0, help="per stretch of a round (default 10)")
         parser.add_argument("--rows", type=int, default=0, help="how many rows to load, where a case loads any")
         parser.add_argument("--rate", type=float, default=50.0, help="checkout: requests per second (default 50)")
-        parser.add_argument("--scale", type=int, default=50, help="pgbench's scale (default 50; less flatters the case)")
+        parser.add_argument(
+            "--scale", type=int, default=50, help="pgbench's scale (default 50; less flatters the case)"
+        )
         parser.add_argument("--hot", action="store_true", help="ledger: one account in every journal")
         parser.add_argument("--batch", type=int, default=0, help="ledger: so many journals per transaction")
         parser.add_argument("--balance", action="store_true", help="ledger: balances of an account with --rows lines")
@@ -72,13 +75,16 @@ class Command(BaseCommand):
         with stores.running(binaries=options["postgres"], settings=chosen, with_kafka=with_kafka) as ours:
             place = {"folder": str(ours.folder), "binaries": str(ours.cluster.bin)}
             command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "bench", *_again(options)]
-            done = subprocess.run([*command, "--inside", json.dumps(place)], env=dict(ours.environment), check=False)
+            done = subprocess.run(  # noqa: S603 - ourselves
+                [*command, "--inside", json.dumps(place)], env=dict(ours.environment), check=False
+            )
             return done.returncode
 
     def _inside(self, options: dict[str, Any]) -> int:
         place = json.loads(options["inside"])
         folder = Path(place["folder"])
-        cases.server.refuse_unless_ours(folder)
+        server.refuse_unless_ours(folder)
+        logging.disable(logging.INFO)  # of this process: what is measured logs as always
         self._progress("migrating", 0, 1)
         call_command("migrate", verbosity=0)
         names = ("rounds", "seconds", "clients", "rows", "scale", "rate")

@@ -1,0 +1,97 @@
+"""Gateway accounts: they can be built, they answer, and what they tell us arrives (ACCEPTANCE A63)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from config.core import ids
+from config.core.crypto import CannotDecrypt
+from config.office.doctor.finding import Finding, ok, problem, warning
+from config.office.doctor.installation import is_private
+from gateways.base import Gateway, GatewayError, GatewayRejected, GatewayUnavailable, ReportStatus
+from payments import links
+from payments.models import Attempt, GatewayAccount, Notification
+from payments.services import accounts
+
+SILENCE_AFTER: Final = timedelta(minutes=30)
+"""A customer may take so long; attempts younger than that say nothing about notifications."""
+LOOK_BACK: Final = timedelta(hours=24)
+SUSPICIOUS: Final = 5
+"""So many attempts without a single notification are no coincidence."""
+
+
+def accounts_work(at: datetime) -> Iterator[Finding]:
+    """Each enabled account, by a harmless question about a payment that nobody made."""
+    enabled = list(GatewayAccount.objects.filter(is_enabled=True).order_by("code"))
+    if not enabled:
+        remedy = _("Set the keys of one (PARTNER_CODE_MOMO ...) and run seed_demo, or add one in the admin.")
+        yield warning(_("gateways"), _("No gateway account is enabled: nobody can pay."), remedy)
+    for account in enabled:
+        part = _("gateway %(code)s") % {"code": account.code}
+        try:
+            gateway = accounts.adapter_of(account)
+        except CannotDecrypt as error:
+            yield problem(part, str(error), _("Put the key it was stored under back into ENCRYPTION_KEYS."))
+            continue
+        except (GatewayError, ValueError) as error:
+            yield problem(part, _("Its settings are unusable: %(error)s") % {"error": error}, _("Correct the account."))
+            continue
+        if gateway.notifies:
+            yield _question(part, gateway, at)
+        else:
+            yield ok(part, _("needs no provider"))
+
+
+def _question(part: str, gateway: Gateway, at: datetime) -> Finding:
+    try:
+        report = gateway.query(gateway.reference(ids.uuid7_int(), at), created_at=at)
+    except GatewayUnavailable as error:
+        remedy = _("Can this machine reach it? See its endpoint, the firewall and the provider's status page.")
+        return problem(part, _("It does not answer: %(error)s") % {"error": error}, remedy)
+    except GatewayRejected as error:
+        return problem(part, _("It refuses us: %(error)s") % {"error": error}, _("Correct the account's keys."))
+    if report.status is ReportStatus.NOT_FOUND:
+        return ok(part, _("answers, and accepts our signature"))
+    told = {"code": report.code, "message": report.message}
+    return warning(
+        part, _("It answered oddly: %(code)s %(message)s") % told, _("Compare keys and mode (test or live).")
+    )
+
+
+def notifications_arrive(at: datetime) -> Iterator[Finding]:
+    """Where gateways call us, when they last did, and whether they are silent while customers pay."""
+    for account in GatewayAccount.objects.filter(is_enabled=True).order_by("code"):
+        try:
+            notifies = accounts.adapter_of(account).notifies
+        except (CannotDecrypt, GatewayError, ValueError):
+            continue  # told by accounts_work
+        if notifies:
+            yield from _notifications_of(account, at)
+
+
+def _notifications_of(account: GatewayAccount, at: datetime) -> Iterator[Finding]:
+    part, url = _("notifications of %(code)s") % {"code": account.code}, links.gateway_notify(account)
+    if is_private(url):
+        words = _("The gateway cannot call %(url)s: nobody outside reaches this address.") % {"url": url}
+        remedy = _(
+            "Set PUBLIC_URL (or IPNURL) to a public https address, in tests a tunnel's. Polling fills in meanwhile."
+        )
+        is_remote = not is_private(str(account.settings.get("endpoint", "")))
+        kind = problem if settings.ENVIRONMENT == "production" else warning
+        if is_remote:
+            yield kind(part, words, remedy)
+    last = Notification.objects.filter(account=account).order_by("-received_at").first()
+    since = max(at - LOOK_BACK, last.received_at if last else at - LOOK_BACK)
+    silent = Attempt.objects.filter(account=account, created_at__gt=since, created_at__lt=at - SILENCE_AFTER).count()
+    told = {"count": silent, "last": last.received_at.isoformat(timespec="minutes") if last else _("never")}
+    if silent >= SUSPICIOUS:
+        words = _("Silence: %(count)d attempts since the last notification (%(last)s).") % told
+        remedy = _("Check the notification address at the provider, the firewall and the proxy's log.")
+        yield problem(part, words, remedy)
+    else:
+        yield ok(part, _("last one: %(last)s") % told)
