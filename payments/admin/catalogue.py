@@ -25,6 +25,7 @@ from config.core.admin.cells import (
     listing,
     money,
     page,
+    read_money,
     to,
     when,
     yes_no,
@@ -32,9 +33,8 @@ from config.core.admin.cells import (
 from config.core.admin.deeds import Deed, DeedForm, Doing, Done, ReasonForm
 from config.core.admin.panels import Facts, Figure, Panel, Table, columns, fields_of
 from config.core.admin.readonly import ReadOnlyAdmin
-from config.core.money import EXPONENTS, Money
+from config.core.money import EXPONENTS, Money, MoneyError
 from gateways import registry
-from payments.admin.refund_form import parse
 from payments.models import GatewayAccount, PaymentMethod
 from payments.services import catalogue
 
@@ -119,7 +119,10 @@ class MethodForm(ReasonForm):
             parts = line.split()
             if len(parts) != 3 or parts[0] not in EXPONENTS:
                 raise forms.ValidationError(_("Write each line like: VND 1.000 50.000.000"))
-            found[parts[0]] = [parse(text, parts[0]).minor for text in parts[1:]]
+            try:
+                found[parts[0]] = [read_money(text, parts[0]).minor for text in parts[1:]]
+            except MoneyError as error:
+                raise forms.ValidationError(error.message) from error
         return found
 
 

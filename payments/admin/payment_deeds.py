@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
 from config.core import audit
-from config.core.admin.cells import page
+from config.core.admin.cells import page, read_money
 from config.core.admin.deeds import Deed, DeedForm, Doing, Done, NoQuestionForm, ReasonForm
 from config.core.money import Money, MoneyError
 from payments import links
@@ -37,7 +37,7 @@ class CollectedForm(DeedForm):
     def clean_amount(self) -> Money:
         """Exactly what was typed; the service compares it with what is owed."""
         try:
-            return Money.parse(self.cleaned_data["amount"].replace(".", "").replace(" ", ""), self.obj.currency)
+            return read_money(self.cleaned_data["amount"], self.obj.currency)
         except MoneyError as error:
             raise forms.ValidationError(error.message) from error
 

@@ -15,7 +15,7 @@ from django.http import HttpResponseRedirect
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
-from config.core.admin.cells import Cell, money, money_text, page
+from config.core.admin.cells import Cell, money, money_text, page, read_money
 from config.core.admin.deeds import Deed, Doing, Done, ReasonForm
 from config.core.admin.panels import Panel, Table, columns, num
 from config.core.money import Money, MoneyError
@@ -137,15 +137,10 @@ class RefundForm(ReasonForm):
         if not text:
             return None
         try:
-            return parse(text, self.obj.currency)
+            return read_money(text, self.obj.currency)
         except MoneyError as error:
             self.add_error(name, ValidationError(error.message))
             return None
-
-
-def parse(text: str, currency: str) -> Money:
-    """An amount as it is written here: dots between thousands, a comma before decimals. Raises MoneyError."""
-    return Money.parse(text.replace("₫", "").replace(" ", "").replace(".", "").replace(",", "."), currency)
 
 
 def can_gateway_refund(payment: Payment) -> bool:

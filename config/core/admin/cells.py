@@ -5,6 +5,7 @@ Amounts follow Vietnamese custom in both languages (1.234.567 ₫), as finance r
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -24,6 +25,8 @@ Cell = str | SafeString | Promise | int
 NOTHING: Final = SafeString('<span class="o-none">–</span>')
 SIGNS: Final = {"VND": "₫"}
 _NARROW_SPACE: Final = "\u00a0"
+_COMMA_GROUPS: Final = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?")
+_DOT_GROUPS: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{3})+(,[0-9]+)?|[0-9]+,[0-9]+")
 
 
 class Tone(StrEnum):
@@ -45,6 +48,16 @@ def money_text(amount: Money) -> str:
         text += f",{rest:0{places}d}"
     sign = "-" if amount.minor < 0 else ""
     return f"{sign}{text}{_NARROW_SPACE}{SIGNS.get(amount.currency, amount.currency)}"
+
+
+def read_money(text: str, currency: str) -> Money:
+    """An amount as somebody types it: 1.234.567, 1,234,567 and 1234567 are one; 12,50 and 12.50 too. Raises MoneyError."""
+    plain = text.replace("₫", "").replace(_NARROW_SPACE, "").replace(" ", "")
+    if _COMMA_GROUPS.fullmatch(plain):
+        plain = plain.replace(",", "")
+    elif _DOT_GROUPS.fullmatch(plain):
+        plain = plain.replace(".", "").replace(",", ".")
+    return Money.parse(plain, currency)
 
 
 def money(amount: Money, *, dash_zero: bool = False) -> SafeString:

@@ -14,7 +14,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from config.core import clock
-from config.core.money import Money, MoneyError
+from config.core.admin.cells import read_money
+from config.core.money import MoneyError
 
 
 class ChoiceFilter(SimpleListFilter):
@@ -170,8 +171,7 @@ def _day(text: str) -> date | None:
 
 
 def _minor(text: str, currency: str) -> int | None:
-    """1.000.000, 1,000,000 and 1000000 are the same amount of a currency without decimals."""
     try:
-        return Money.parse(text.replace(".", "").replace(",", "").replace(" ", ""), currency).minor if text else None
+        return read_money(text, currency).minor if text else None
     except MoneyError:
         return None
