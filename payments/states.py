@@ -148,3 +148,5 @@ LIVE: Final = (*PAYABLE, _P.AUTHORIZED, _P.SUCCEEDED)
 """One order has at most one payment in these: the database says so."""
 OPEN_ATTEMPTS: Final = (_A.QUEUED, _A.CREATED, _A.SENT, _A.REQUIRES_ACTION, _A.PENDING, _A.UNKNOWN)
 """Attempts that may still bring money by themselves."""
+UNDECIDED: Final = (_A.SENT, _A.UNKNOWN)
+"""Attempts whose outcome nobody has told us: no other may begin beside them."""

@@ -16,7 +16,7 @@ from config.core import audit, faultpoints
 from gateways.base import Captures, GatewayRejected, GatewayUnavailable, Report, ReportStatus
 from payments.errors import GatewayRefused, GatewayTimeout, GatewayTrouble, NotPayable, PaymentNotFound
 from payments.models import Attempt, AttemptEvent, Payment
-from payments.services import accounts, attempts, expiry, reports
+from payments.services import accounts, attempts, endings, expiry, reports
 from payments.services.reports import Heard
 from payments.states import AttemptStatus, PaymentStatus
 
@@ -112,7 +112,7 @@ def _call(attempt: Attempt, request: Callable[[Captures], Report]) -> Report:
 def _end(payment_id: str, *, reason: str, actor: str, at: datetime) -> None:
     payment = _locked(payment_id)
     if payment.status == PaymentStatus.AUTHORIZED:
-        expiry.end(payment, PaymentStatus.CANCELLED, reason="cancelled", note=reason, at=at, actor=actor)
+        endings.end(payment, PaymentStatus.CANCELLED, reason="cancelled", note=reason, at=at, actor=actor)
 
 
 def _locked(payment_id: str) -> Payment:

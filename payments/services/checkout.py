@@ -30,13 +30,12 @@ from payments.errors import (
     TooManyAttempts,
 )
 from payments.models import Attempt, AttemptEvent, EmailMessageLog, Order, Payment, PaymentMethod
-from payments.services import accounts, attempts, emails, order_directory, orders
-from payments.states import PAYABLE, AttemptStatus, PaymentStatus
+from payments.services import accounts, attempts, emails, locks, order_directory, orders
+from payments.states import PAYABLE, UNDECIDED, AttemptStatus, PaymentStatus
 
 IN_FLIGHT: Final = timedelta(seconds=30)
 """So long a call to a gateway may still be under way; after it the attempt counts as unknown."""
 SHOWABLE: Final = (AttemptStatus.REQUIRES_ACTION, AttemptStatus.PENDING)
-UNDECIDED: Final = (AttemptStatus.SENT, AttemptStatus.UNKNOWN)
 CHECKOUT_FIELDS: Final = (
     "pay_url", "qr_text", "deeplink", "request", "response", "gateway_transaction_id", "status", "next_query_at",
     "updated_at",
@@ -106,7 +105,7 @@ def _open(*, wish: NewPayment, at: datetime) -> Opened:
     payment = known or order.payments.filter(status__in=(*PAYABLE, PaymentStatus.AUTHORIZED, "succeeded")).first()
     if payment is None:
         return _first_attempt(order, wish, at=at)
-    payment = _locked(payment.id)
+    payment = locks.payment(payment.id)
     if known is None:
         _refuse_unless_payable(payment, at=at)
     elif payment.status not in PAYABLE:
@@ -118,15 +117,9 @@ def _open(*, wish: NewPayment, at: datetime) -> Opened:
 
 @transaction.atomic(durable=True)
 def _reopen(*, payment_id: str, method: PaymentMethod | None, actor: str, at: datetime) -> Opened:
-    payment = _locked(payment_id)
+    payment = locks.payment(payment_id)
     _refuse_unless_payable(payment, at=at)
     return _current_or_next(payment, method or payment.method, actor=actor, at=at)
-
-
-def _locked(payment_id: str) -> Payment:
-    rows = Payment.objects.select_for_update(of=("self",)).select_related("order", "method__account")
-    payment: Payment = rows.get(id=payment_id)
-    return payment
 
 
 def _by_key(wish: NewPayment) -> Payment | None:
@@ -279,7 +272,7 @@ def _note_checkout(opened: Opened, checkout: Checkout, *, at: datetime) -> Opene
 @transaction.atomic(durable=True)
 def _note_refusal(attempt: Attempt, *, code: str, message: str, at: datetime) -> None:
     """The gateway has nothing: this attempt is over, the payment may be tried otherwise."""
-    payment = _locked(attempt.payment_id)
+    payment = locks.payment(attempt.payment_id)
     fresh = Attempt.objects.get(id=attempt.id)
     if fresh.status not in UNDECIDED:
         return
@@ -297,7 +290,7 @@ def _note_refusal(attempt: Attempt, *, code: str, message: str, at: datetime) ->
 @transaction.atomic(durable=True)
 def _note_unknown(attempt: Attempt, *, at: datetime) -> None:
     """No usable answer: the attempt is unknown and its first question is due in 30 seconds."""
-    _locked(attempt.payment_id)
+    locks.payment(attempt.payment_id)
     fresh = Attempt.objects.get(id=attempt.id)
     if fresh.status != AttemptStatus.SENT:
         return

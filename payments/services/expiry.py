@@ -13,13 +13,11 @@ from config.core.errors import DomainError
 from gateways.base import GatewayError, GatewayRejected, GatewayUnavailable, ReportInvalid
 from payments.errors import NotPayable, PaymentNotFound
 from payments.models import Attempt, AttemptEvent, MoneyCase, Payment
-from payments.services import accounts, attempts, cases, locks, reports
+from payments.services import accounts, attempts, cases, endings, locks, reports
 from payments.services.reports import Heard, Outcome
-from payments.states import OPEN_ATTEMPTS, PAYABLE, AttemptStatus, PaymentStatus
+from payments.states import OPEN_ATTEMPTS, PAYABLE, UNDECIDED, AttemptStatus, PaymentStatus
 
 log = structlog.get_logger(__name__)
-
-_TELLING_NOTHING = (AttemptStatus.SENT, AttemptStatus.UNKNOWN)
 
 
 def ask_due(*, at: datetime, limit: int = 200) -> int:
@@ -90,26 +88,8 @@ def _cancel(payment_id: str, *, actor: str, reason: str, at: datetime) -> Paymen
         return payment
     if payment.status not in PAYABLE:
         raise NotPayable("Only an unpaid payment can be cancelled.", facts={"status": str(payment.status)})
-    end(payment, PaymentStatus.CANCELLED, reason="cancelled", note=reason, at=at, actor=actor)
+    endings.end(payment, PaymentStatus.CANCELLED, reason="cancelled", note=reason, at=at, actor=actor)
     return payment
-
-
-def end(payment: Payment, status: PaymentStatus, *, reason: str, note: str, at: datetime, actor: str) -> None:
-    """End a locked payment and its attempts. An attempt that nobody knows about is asked on until it speaks."""
-    last = None
-    attempt_status = AttemptStatus.EXPIRED if status == PaymentStatus.EXPIRED else AttemptStatus.CANCELLED
-    for attempt in payment.attempts.filter(status__in=OPEN_ATTEMPTS).order_by("number"):
-        last = attempt
-        if attempt.status in _TELLING_NOTHING:
-            continue
-        was = attempt.status
-        attempt.move_to(attempt_status, at=at)
-        attempt.queries, attempt.next_query_at = 0, at + attempts.LOOK_AGAIN_AFTER[0]
-        attempt.save()
-        attempts.note(attempt, was, source=AttemptEvent.Source.BEAT, at=at, actor=actor, reason=note)
-    faultpoints.reach("expiry.attempts_ended")
-    reports.end_unpaid(payment, status, attempt=last, reason=reason, at=at, actor=actor)
-    faultpoints.reach("expiry.told")
 
 
 def _expire(payment_id: str, *, at: datetime) -> bool:
@@ -139,7 +119,7 @@ def _end_overdue(payment_id: str, *, is_answered: bool, at: datetime) -> bool:
     faultpoints.reach("expiry.locked")
     if not is_answered and at < payment.expires_at + settings.EXPIRY_GRACE:
         return False
-    end(payment, PaymentStatus.EXPIRED, reason="expired", note="time is over", at=at, actor="system")
+    endings.end(payment, PaymentStatus.EXPIRED, reason="expired", note="time is over", at=at, actor="system")
     return True
 
 
@@ -152,7 +132,7 @@ def _schedule(attempt_id: str, *, at: datetime) -> None:
     attempt.queries += 1
     if attempt.status in OPEN_ATTEMPTS:
         attempt.next_query_at = attempts.next_ask(attempt.queries, at=at)
-        if attempt.next_query_at is None and attempt.status in _TELLING_NOTHING:
+        if attempt.next_query_at is None and attempt.status in UNDECIDED:
             cases.open_question(
                 kind=MoneyCase.Kind.UNKNOWN_OUTCOME,
                 money=attempt.amount,

@@ -26,7 +26,7 @@ from payments.models import (
     Order,
     Payment,
 )
-from payments.services import attempts, cases, emails, orders
+from payments.services import attempts, cases, emails, endings, orders
 from payments.states import ATTEMPT_TRANSITIONS, LIVE, PAYABLE, AttemptStatus, NotificationStatus, PaymentStatus
 
 
@@ -292,34 +292,11 @@ def _follow(payment: Payment, attempt: Attempt, heard: Heard) -> None:
         payment.move_to(PaymentStatus.AWAITING_PAYMENT, at=heard.at)
     is_out_of_tries = attempt.number >= settings.MAX_ATTEMPTS_PER_PAYMENT and attempt.status != AttemptStatus.PENDING
     if payment.status in PAYABLE and is_out_of_tries:
-        end_unpaid(
+        endings.end_unpaid(
             payment, PaymentStatus.FAILED, attempt=attempt, reason="attempts_exhausted", at=heard.at, actor=heard.who
         )
         return
     payment.save(update_fields=["status", "updated_at", "events_count"])
-
-
-def end_unpaid(
-    payment: Payment, status: PaymentStatus, *, attempt: Attempt | None, reason: str, at: datetime, actor: str
-) -> None:
-    """End a locked payment without money, and say so exactly once. Joins the caller's transaction."""
-    metrics.payment_moved(
-        gateway=payment.method.account.gateway,
-        method=payment.method.code,
-        from_status=payment.status,
-        to_status=status.value,
-    )
-    payment.move_to(status, at=at)
-    payment.failure_code = reason
-    if status == PaymentStatus.EXPIRED:
-        outbox.publish(events.transaction_timeout(payment, attempt, at=at))
-    outbox.publish(events.payment_failed(payment, attempt, reason=reason, at=at))
-    payment.save(update_fields=["status", "updated_at", "ended_at", "failure_code", "events_count"])
-    audit.record(
-        actor=actor, action=f"payment.{status.value}", object_type="payment", object_id=payment.id, reason=reason
-    )
-    if settings.EMAIL_ON_FAILURE:
-        emails.queue(payment, EmailMessageLog.Kind.PAYMENT_FAILED, at=at)
 
 
 def _settle_notification(heard: Heard, outcome: Outcome, payment: Payment | None, attempt: Attempt | None) -> None:
