@@ -13,10 +13,11 @@ from django.db.models import DecimalField, F, Func, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
 from config.core.admin import exports, filters, links
-from config.core.admin.cells import NOTHING, Cell, Tone, chip, day, link, money, when
+from config.core.admin.cells import NOTHING, Cell, Tone, chip, day, link, listing, money, number, to, when
 from config.core.admin.filters import ChoiceFilter
 from config.core.admin.panels import Facts, Figure, Panel, Table, columns, num
 from config.core.admin.readonly import ReadOnlyAdmin
@@ -32,6 +33,8 @@ KINDS: Final = {
     Account.Kind.EXPENSE: _("What we spend; normally a debit balance."),
     Account.Kind.POSITION: _("Bridges the currencies of an exchange."),
 }
+SHOP_FIRST_WORDS: Final = ("escrow", "clawback")
+"""Accounts of shops that begin with what they are; all others of theirs begin with the shop."""
 OWNERS: Final = (("gateway", _("gateway")), ("carrier", _("carrier")), ("bank", _("bank")), ("shop", _("shop")))
 
 
@@ -166,24 +169,51 @@ class AccountAdmin(ReadOnlyAdmin):
 
 
 def _tables(found: selectors.TrialBalance) -> list[Table]:
-    """One table per currency, with its sums."""
-    codes = {(a.code, a.currency): a.pk for a in Account.objects.filter(code__in={row.code for row in found.rows})}
+    """One table per currency, with its sums; the accounts of one kind that every shop has are one line."""
+    known = {
+        (code, currency): key
+        for key, code, currency in Account.objects.exclude(owner_type="shop").values_list("pk", "code", "currency")
+    }
     tables = []
     for currency, (debit, credit) in found.totals.items():
+        ours = [row for row in found.rows if row.currency == currency]
+        own = [row for row in ours if (row.code, currency) in known]
         rows: list[Sequence[Cell]] = [
             (
-                link(reverse("admin:ledger_account_change", args=[codes[row.code, currency]]), row.code),
+                to("ledger_account", known[row.code, currency], row.code),
                 Account.Kind(row.kind).label,
                 money(row.debit, dash_zero=True),
                 money(row.credit, dash_zero=True),
             )
-            for row in found.rows
-            if row.currency == currency
+            for row in own
         ]
+        rows += _shop_rows([row for row in ours if (row.code, currency) not in known], currency)
         heads = columns(_("Account"), _("Kind"), num(_("Debit")), num(_("Credit")))
         foot = (_("Total"), "", money(debit), money(credit))
         tables.append(Table(currency, heads, rows, "", foot=foot))
     return tables
+
+
+def _shop_rows(rows: Sequence[selectors.TrialBalanceRow], currency: str) -> list[Sequence[Cell]]:
+    """Shops' accounts by what they are: escrow:42 and escrow:43 are two of escrow, 42:available is one of available."""
+    sums: dict[tuple[str, str], tuple[int, int, int]] = {}
+    for row in rows:
+        first, _colon, last = row.code.partition(":")
+        word = first if first in SHOP_FIRST_WORDS else last
+        count, debit, credit = sums.get((word, row.kind), (0, 0, 0))
+        sums[word, row.kind] = (count + 1, debit + row.debit.minor, credit + row.credit.minor)
+    return [
+        (
+            link(
+                listing("ledger_account", owner="shop", kind=kind),
+                _t("%(word)s of %(n)s shops") % {"word": word, "n": number(count)},
+            ),
+            Account.Kind(kind).label,
+            money(Money(debit, currency), dash_zero=True),
+            money(Money(credit, currency), dash_zero=True),
+        )
+        for (word, kind), (count, debit, credit) in sorted(sums.items())
+    ]
 
 
 def _normal(account: Account, signed: int) -> Money:
