@@ -145,8 +145,9 @@ class AccountAdmin(ReadOnlyAdmin):
         query = f"?as_of={as_of.isoformat()}" if as_of else ""
         files = [(k.upper(), reverse("admin:ledger_trial_balance_file", args=[k]) + query) for k in exports.KINDS]
         context = {
-            **self.context(request, None),
+            **self.admin_site.each_context(request),
             "title": _("Trial balance"),
+            "is_fullwidth": "1",
             "as_of": as_of.isoformat() if as_of else "",
             "as_of_text": day(as_of) if as_of else _("now"),
             "is_balanced": found.is_balanced,
@@ -206,7 +207,7 @@ def _shop_rows(rows: Sequence[selectors.TrialBalanceRow], currency: str) -> list
         (
             link(
                 listing("ledger_account", owner="shop", kind=kind),
-                _t("%(word)s of %(n)s shops") % {"word": word, "n": number(count)},
+                _t("%(word)s · shops: %(n)s") % {"word": word, "n": number(count)},
             ),
             Account.Kind(kind).label,
             money(Money(debit, currency), dash_zero=True),
