@@ -31,6 +31,8 @@ PUBLIC_URL = read.url(env, "PUBLIC_URL", "PUBLIC_ID", default="http://127.0.0.1:
 """Where customers and gateways reach us (the reference systems' PUBLIC_ID)."""
 CLIENT_ORIGINS = [origin for origin in env.list("CLIENT_IP", default=[]) if origin]
 """Shop front-ends: allowed as return hosts and for cross-origin calls."""
+CORS_ALLOWED_ORIGINS = CLIENT_ORIGINS
+CORS_URLS_REGEX = r"^/(api/)?v1/.*$"
 RETURN_HOSTS = frozenset(
     [*env.list("RETURN_HOSTS", default=[]), *(urlsplit(url).hostname or "" for url in [*CLIENT_ORIGINS, PUBLIC_URL])]
 )
@@ -50,6 +52,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "django.contrib.postgres",
+    "corsheaders",
     "rest_framework",
     "django_filters",
     "drf_spectacular",
@@ -63,6 +66,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "config.core.observability.RequestContextMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -178,18 +182,21 @@ ORDER_SERVICE_TOKEN = env.str("ORDER_SERVICE_TOKEN", default="")
 NOTIFICATION_MAX_BYTES = 64 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 
+SANDBOX_URL = read.url(env, "SANDBOX_URL", default="")
+"""The gateways' faked side, where there is one: the demo and its tests."""
 GATEWAYS = {
     "momo": {
         "partner_code": env.str("PARTNER_CODE_MOMO", default="MOMO"),
         "access_key": env.str("ACCESS_KEY_MOMO", default=""),
         "secret_key": env.str("SECRET_KEY_MOMO", default=""),
+        "previous_access_key": env.str("PREVIOUS_ACCESS_KEY_MOMO", default=""),
+        "previous_secret_key": env.str("PREVIOUS_SECRET_KEY_MOMO", default=""),
         "endpoint": env.str("ENDPOINT_MOMO", default="https://test-payment.momo.vn"),
+        "plain_http_hosts": [host for host in [urlsplit(SANDBOX_URL).hostname] if host],
     },
     "cod": {},
 }
 """The first account of each gateway: its keys are the adapter's fields. Further accounts are made in the admin."""
-SANDBOX_URL = read.url(env, "SANDBOX_URL", default="")
-"""The gateways' faked side, where there is one: the demo and its tests."""
 FAULTPOINT = env.str("FAULTPOINT", default="")
 """Where a crash test wants this process to die (config/core/faultpoints.py); empty everywhere else."""
 DEMO_STAFF: dict[str, str] = read.mapping(env, "DEMO_STAFF")

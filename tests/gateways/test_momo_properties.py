@@ -10,9 +10,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from config.core import ids
+from config.core import ids, strict_json
 from gateways import momo_messages as messages
-from config.core import strict_json
 from gateways.base import HttpMessage, ReportInvalid
 from gateways.momo import MoMo
 
