@@ -7,7 +7,7 @@ from django.db import connection
 from config.core import approvals, deadletters, metrics
 from gateways import http
 from payments import gauges
-from payments.services import cases, consuming, emails, refund_approval, resolutions
+from payments.services import cases, consuming, emails, notifications, refund_approval, resolutions
 
 
 def register() -> None:
@@ -23,6 +23,7 @@ def register() -> None:
     )
     deadletters.register_requeue(emails.SOURCE, emails.requeue)
     deadletters.register_requeue(consuming.SOURCE, consuming.requeue)
+    deadletters.register_requeue(notifications.SOURCE, notifications.requeue)
     metrics.register_gauges(gauges.read)
     http.before_request = _assert_no_transaction
     http.on_call = _count_call

@@ -9,7 +9,7 @@ from confluent_kafka import Producer
 
 from config.core import approvals, clock, jobs, kafka, relay
 from ledger import folding
-from payments.services import consuming, emails, expiry, notifications, refund_steps
+from payments.services import authorizations, consuming, emails, expiry, notifications, refund_steps
 
 
 @shared_task(name="payments.ask_due")
@@ -22,8 +22,9 @@ def ask_due() -> int:
 @shared_task(name="payments.expire_overdue")
 @jobs.job("expire_payments")
 def expire_overdue() -> int:
-    """End payments whose time is over, after asking their gateways."""
-    return expiry.expire_overdue(at=clock.now())
+    """End payments whose time is over, after asking their gateways, and give free what was not captured in time."""
+    at = clock.now()
+    return expiry.expire_overdue(at=at) + authorizations.release_overdue(at=at)
 
 
 @shared_task(name="payments.process_waiting")

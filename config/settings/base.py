@@ -173,6 +173,8 @@ ORDER_DURATION: timedelta = read.duration(env, "ORDER_DURATION", default="90m")
 """How long an order may be paid."""
 EXPIRY_GRACE: timedelta = read.duration(env, "EXPIRY_GRACE", default="15m")
 """How long after its end we wait for a gateway that does not answer before a payment expires."""
+AUTHORIZATION_LIFETIME: timedelta = read.duration(env, "AUTHORIZATION_LIFETIME", default="3d")
+"""How long reserved money waits for its capture before we give it free."""
 MAX_ATTEMPTS_PER_PAYMENT = read.integer(env, "MAX_ATTEMPTS_PER_PAYMENT", default=10, at_least=1)
 REFUND_APPROVAL_LIMITS = read.limits(env, "REFUND_APPROVAL_LIMITS", default="VND:2000000,USD:100")
 """Currency -> major units; a refund above it needs a second person."""

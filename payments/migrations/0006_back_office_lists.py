@@ -4,34 +4,45 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('payments', '0005_masked_answers'),
+        ("payments", "0005_masked_answers"),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='attempt',
-            index=models.Index(condition=models.Q(('status__in', ['queued', 'created', 'sent', 'requires_action', 'pending', 'unknown', 'cancelled'])), fields=['status', '-created_at', '-id'], name='attempt_by_rare_status'),
+            model_name="attempt",
+            index=models.Index(
+                condition=models.Q(
+                    ("status__in", ["queued", "created", "sent", "requires_action", "pending", "unknown", "cancelled"])
+                ),
+                fields=["status", "-created_at", "-id"],
+                name="attempt_by_rare_status",
+            ),
         ),
         migrations.AddIndex(
-            model_name='capture',
-            index=models.Index(condition=models.Q(('disposition', 'held')), fields=['-created_at', '-id'], name='capture_held'),
+            model_name="capture",
+            index=models.Index(
+                condition=models.Q(("disposition", "held")), fields=["-created_at", "-id"], name="capture_held"
+            ),
         ),
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(fields=['-created_at', '-id'], name='order_newest'),
+            model_name="order",
+            index=models.Index(fields=["-created_at", "-id"], name="order_newest"),
         ),
         migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(fields=['amount_minor'], name='payment_by_amount'),
+            model_name="payment",
+            index=models.Index(fields=["amount_minor"], name="payment_by_amount"),
         ),
         migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(condition=models.Q(('is_late', True)), fields=['-created_at', '-id'], name='payment_late'),
+            model_name="payment",
+            index=models.Index(
+                condition=models.Q(("is_late", True)), fields=["-created_at", "-id"], name="payment_late"
+            ),
         ),
         migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(condition=models.Q(('refunded_minor__gt', 0)), fields=['-created_at', '-id'], name='payment_refunded'),
+            model_name="payment",
+            index=models.Index(
+                condition=models.Q(("refunded_minor__gt", 0)), fields=["-created_at", "-id"], name="payment_refunded"
+            ),
         ),
     ]

@@ -27,8 +27,12 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
         return self.filter(status__in=states.PAYABLE)
 
     def overdue(self, *, at: datetime) -> Self:
-        """Those whose time is over and that have not ended."""
-        return self.filter(status__in=(*states.PAYABLE, PaymentStatus.AUTHORIZED), expires_at__lte=at)
+        """Those whose time to pay is over."""
+        return self.filter(status__in=states.PAYABLE, expires_at__lte=at)
+
+    def uncaptured(self, *, at: datetime) -> Self:
+        """Those whose money was reserved and not taken in time."""
+        return self.filter(status=PaymentStatus.AUTHORIZED, expires_at__lte=at)
 
 
 class Payment(models.Model):

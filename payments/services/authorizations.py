@@ -10,16 +10,19 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
+import structlog
 from django.db import transaction
 
 from config.core import audit, faultpoints
+from config.core.errors import DomainError
 from gateways.base import Captures, GatewayRejected, GatewayUnavailable, Report, ReportStatus
-from payments.errors import GatewayRefused, GatewayTimeout, GatewayTrouble, NotPayable, PaymentNotFound
+from payments.errors import GatewayRefused, GatewayTimeout, GatewayTrouble, NotPayable
 from payments.models import Attempt, AttemptEvent, Payment
-from payments.services import accounts, attempts, endings, expiry, reports
+from payments.services import accounts, attempts, endings, expiry, locks, reports
 from payments.services.reports import Heard
 from payments.states import AttemptStatus, PaymentStatus
 
+log = structlog.get_logger(__name__)
 ASK_AFTER: Final = timedelta(seconds=30)
 
 
@@ -71,10 +74,21 @@ def cancel(*, payment_id: str, actor: str, reason: str, at: datetime) -> Payment
     return _fresh(payment_id)
 
 
+def release_overdue(*, at: datetime, limit: int = 200) -> int:
+    """Give free what was reserved and not captured in time, row by row; returns how many were tried."""
+    due = list(Payment.objects.uncaptured(at=at).order_by("expires_at").values_list("id", flat=True)[:limit])
+    for payment_id in due:
+        try:
+            cancel(payment_id=payment_id, actor="system", reason="not captured in time", at=at)
+        except DomainError as error:
+            log.warning("release_failed", payment_id=payment_id, error_code=error.code)
+    return len(due)
+
+
 @transaction.atomic(durable=True)
 def _intend(payment_id: str, *, wish: str, done: PaymentStatus, actor: str, at: datetime) -> Attempt | None:
     """Commit what is going to be asked of the gateway; None when it has been done already."""
-    payment = _locked(payment_id)
+    payment = locks.payment(payment_id)
     if payment.status == done:
         return None
     attempt: Attempt | None = (
@@ -110,17 +124,9 @@ def _call(attempt: Attempt, request: Callable[[Captures], Report]) -> Report:
 
 @transaction.atomic(durable=True)
 def _end(payment_id: str, *, reason: str, actor: str, at: datetime) -> None:
-    payment = _locked(payment_id)
+    payment = locks.payment(payment_id)
     if payment.status == PaymentStatus.AUTHORIZED:
         endings.end(payment, PaymentStatus.CANCELLED, reason="cancelled", note=reason, at=at, actor=actor)
-
-
-def _locked(payment_id: str) -> Payment:
-    rows = Payment.objects.select_for_update(of=("self",)).select_related("order", "method__account")
-    payment: Payment | None = rows.filter(id=payment_id).first()
-    if payment is None:
-        raise PaymentNotFound("There is no such payment.")
-    return payment
 
 
 def _fresh(payment_id: str) -> Payment:

@@ -190,6 +190,7 @@ def _current_or_next(payment: Payment, method: PaymentMethod, *, actor: str, at:
     if last.number >= settings.MAX_ATTEMPTS_PER_PAYMENT:
         raise TooManyAttempts("This payment has used up its attempts.")
     _check_method(method, payment.amount)
+    _leave_behind(last, actor=actor, at=at)
     payment.method = method
     if method.lifetime:
         payment.expires_at = max(payment.expires_at, at + method.lifetime)
@@ -198,6 +199,25 @@ def _current_or_next(payment: Payment, method: PaymentMethod, *, actor: str, at:
     audit.record(actor=actor, action="payment.attempted", object_type="payment", object_id=payment.id)
     payment.save(update_fields=["method", "expires_at", "events_count"])
     return Opened(payment, attempt, is_replay=False)
+
+
+def _leave_behind(attempt: Attempt, *, actor: str, at: datetime) -> None:
+    """Cancel a cash attempt that the customer turned away from: no carrier shall collect what is paid otherwise.
+
+    An attempt at a gateway stays open instead: its link is out of our hands, and what is paid by it is money.
+    """
+    if attempt.status != AttemptStatus.PENDING or accounts.of(attempt.account).notifies:
+        return
+    attempt.move_to(AttemptStatus.CANCELLED, at=at)
+    attempt.save(update_fields=["status", "updated_at", "ended_at", "next_query_at"])
+    attempts.note(
+        attempt,
+        AttemptStatus.PENDING,
+        source=AttemptEvent.Source.API,
+        at=at,
+        actor=actor,
+        reason="another method chosen",
+    )
 
 
 def _send(opened: Opened, *, at: datetime) -> Opened:
@@ -264,8 +284,8 @@ def _note_checkout(opened: Opened, checkout: Checkout, *, at: datetime) -> Opene
         payment.move_to(PaymentStatus.AWAITING_PAYMENT, at=at)
         payment.save(update_fields=["status", "updated_at"])
         faultpoints.reach("checkout.status_written")
-        if not gateway_reports:
-            emails.queue(payment, EmailMessageLog.Kind.ORDER_CREATED, at=at)
+    if not gateway_reports:
+        emails.queue(payment, EmailMessageLog.Kind.ORDER_CREATED, at=at)
     return Opened(payment, attempt, is_replay=False)
 
 

@@ -12,6 +12,7 @@ import structlog
 from django.db import DatabaseError, connection, transaction
 
 from config.core import audit, clock, crypto, deadletters, faultpoints, ids, metrics
+from config.core.models import DeadLetter
 from gateways.base import Acknowledgement, HttpMessage, HttpReply, ReportAbout, ReportInvalid
 from payments.models import AttemptEvent, GatewayAccount, Notification
 from payments.services import accounts, refund_steps, reports
@@ -20,6 +21,8 @@ from payments.states import NotificationStatus
 
 log = structlog.get_logger(__name__)
 
+SOURCE: Final = "notification"
+"""The source of the dead letters of messages that could not be applied."""
 MAX_TRIES: Final = 3
 RETRY_AFTER: Final = (timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10))
 _KEPT_HEADERS: Final = ("content-type", "content-length", "user-agent", "x-request-id")
@@ -76,6 +79,13 @@ def process_waiting(*, at: datetime, limit: int = 200) -> int:
     for notification in due:
         handled += _retry(notification, at=at)
     return handled
+
+
+def requeue(letter: DeadLetter, at: datetime) -> None:
+    """Give a message its tries back: what requeuing its dead letter means. Joins the decision's transaction."""
+    Notification.objects.filter(id=letter.reference, status=NotificationStatus.DEAD).update(
+        status=NotificationStatus.RETRYING, tries=0, next_try_at=at
+    )
 
 
 @transaction.atomic(durable=True)
@@ -206,7 +216,7 @@ def _put_off(notification: Notification, error: str, *, at: datetime) -> None:
     )
     if is_last:
         deadletters.bury(
-            source="notification",
+            source=SOURCE,
             topic=f"ipn.{notification.gateway}",
             key=notification.dedupe_key,
             reference=notification.id,

@@ -251,7 +251,8 @@ def _authorize(report: Report, heard: Heard, payment: Payment, attempt: Attempt)
     attempt.save()
     attempts.note(attempt, was, source=heard.source, at=heard.at, actor=heard.who, reason="authorized")
     payment.move_to(PaymentStatus.AUTHORIZED, at=heard.at)
-    payment.save(update_fields=["status", "updated_at"])
+    payment.expires_at = max(payment.expires_at, heard.at + settings.AUTHORIZATION_LIFETIME)
+    payment.save(update_fields=["status", "updated_at", "expires_at"])
     audit.record(actor=heard.who, action="payment.authorized", object_type="payment", object_id=payment.id)
     return Outcome.NOTED
 
@@ -296,7 +297,19 @@ def _follow(payment: Payment, attempt: Attempt, heard: Heard) -> None:
             payment, PaymentStatus.FAILED, attempt=attempt, reason="attempts_exhausted", at=heard.at, actor=heard.who
         )
         return
+    if payment.status == PaymentStatus.AUTHORIZED and attempt.status in _ENDS_AUTHORIZED:
+        status = _ENDS_AUTHORIZED[AttemptStatus(attempt.status)]
+        endings.end_unpaid(payment, status, attempt=attempt, reason=status.value, at=heard.at, actor=heard.who)
+        return
     payment.save(update_fields=["status", "updated_at", "events_count"])
+
+
+_ENDS_AUTHORIZED = {
+    AttemptStatus.FAILED: PaymentStatus.CANCELLED,
+    AttemptStatus.CANCELLED: PaymentStatus.CANCELLED,
+    AttemptStatus.EXPIRED: PaymentStatus.EXPIRED,
+}
+"""What reserved money that the gateway gave free means for its payment."""
 
 
 def _settle_notification(heard: Heard, outcome: Outcome, payment: Payment | None, attempt: Attempt | None) -> None:

@@ -24,7 +24,7 @@ from payments.errors import (
     ReturnUrlRefused,
 )
 from payments.models import Attempt, EmailMessageLog, Order, Payment
-from payments.services import cancellations, expiry
+from payments.services import cancellations, cod, expiry
 from payments.states import AttemptStatus, PaymentStatus
 
 pytestmark = pytest.mark.django_db
@@ -183,3 +183,27 @@ def test_switching_the_method_makes_the_next_attempt_of_the_same_payment(pay: An
 
     assert second.payment.id == first.payment.id
     assert (second.attempt.number, second.attempt.account.code) == (2, "cod")
+
+
+def test_cash_that_the_customer_turned_away_from_is_not_waited_for_any_more(
+    pay: Any, order: Any, cod_method: Any, at: Any
+) -> None:
+    bought = order()
+    first = pay(bought, method=cod_method)
+    second = pay(bought)
+    with pytest.raises(NotPayable):
+        cod.collected(
+            payment_id=first.payment.id, carrier="ghn", carrier_reference="G1", money=first.payment.amount,
+            actor="system:ghn", at=at,
+        )  # fmt: skip
+
+    assert Attempt.objects.get(id=first.attempt.id).status == AttemptStatus.CANCELLED
+    assert second.attempt.status == AttemptStatus.REQUIRES_ACTION
+
+
+def test_switching_to_cash_writes_to_the_customer_once(pay: Any, order: Any, cod_method: Any) -> None:
+    bought = order()
+    pay(bought)
+    for _ in range(2):
+        pay(bought, method=cod_method)
+    assert EmailMessageLog.objects.get().kind == EmailMessageLog.Kind.ORDER_CREATED
