@@ -68,7 +68,7 @@ def _load(rows: int) -> None:
     method = ground.method()
     ground.run("payments.sql", word=WORD, method=method.pk, account=method.account_id)
     ground.run("history.sql", word=WORD, account=method.account_id)
-    connection.cursor().execute("VACUUM (ANALYZE)")
+    ground.tidy()
 
 
 def _signed_in() -> Client:

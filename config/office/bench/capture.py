@@ -8,7 +8,7 @@ import itertools
 import json
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from django.conf import settings
@@ -23,7 +23,9 @@ from ledger import proof
 
 CALLBACK: Final = "/v1/transaction/callback"
 CLIENTS: Final = 8
-MOST_PER_SECOND: Final = 1_200
+WARM_UP: Final = 50
+"""Notifications of each client before the clock runs."""
+MOST_PER_SECOND: Final = 1_000
 """How many payments are prepared for a second of a round; a round that uses them all up ends early."""
 _transactions = itertools.count(4_000_000_000)
 
@@ -81,16 +83,23 @@ class Hearing:
     """Clients that tell a web process about payments, and what must be in the tables then."""
 
     def __init__(self, run: Run, served: web.Web, *, clients: int, path: str = CALLBACK) -> None:
-        self._run, self._web, self._clients, self._path = run, served, clients, path
+        self._run, self._web, self._clients = run, served, clients
         self.answered, self._failed = 0, 0
+        run.on_step("preparing payments", 0, 1)
+        self._a_round = int(MOST_PER_SECOND * run.size.seconds)
+        count = WARM_UP * clients + run.size.rounds * self._a_round
+        payments = ground.waiting_payments(word=secrets.token_hex(4), count=count)
+        self._left = iter([load.post(path, _body(payment)) for payment in payments])
+        ground.tidy()
+        run.on_step("preparing payments", 1, 1)
 
     def warm_up(self) -> None:
         """Connections, plans, imports and accounts of the ledger are made before the clock runs."""
-        self._tell(count=50 * self._clients, seconds=30.0)
+        self._tell(WARM_UP * self._clients, seconds=60.0)
 
     def round(self, _number: int) -> Measured:
         """One round, on payments of its own."""
-        return self._tell(count=int(MOST_PER_SECOND * self._run.size.seconds), seconds=self._run.size.seconds)
+        return self._tell(self._a_round, seconds=self._run.size.seconds)
 
     def checks(self, *, others: int = 0) -> list[Check]:
         """Everything that one capture writes, once per acknowledged notification."""
@@ -112,10 +121,9 @@ class Hearing:
         checks.append(Check("the ledger proves from its rows", proof.verify().is_clean))
         return [*checks, Check("no deadlock", server.deadlocks() == 0)]
 
-    def _tell(self, *, count: int, seconds: float) -> Measured:
-        payments = ground.waiting_payments(word=secrets.token_hex(4), count=count)
+    def _tell(self, count: int, *, seconds: float) -> Measured:
         measured = load.closed_loop(
-            notifications(payments, path=self._path),
+            itertools.islice(self._left, count),
             port=self._web.port,
             clients=self._clients,
             seconds=seconds,
@@ -125,11 +133,6 @@ class Hearing:
         self.answered += measured.operations
         self._failed += measured.failed
         return measured
-
-
-def notifications(payments: Sequence[Paid], *, path: str = CALLBACK) -> Iterator[bytes]:
-    """Each payment's notification as MoMo sends it, signed beforehand."""
-    return iter([load.post(path, _body(payment)) for payment in payments])
 
 
 def _body(payment: Paid) -> bytes:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from config.office.bench import admin, capture, checkout, ledger, relay, server
+from config.office.bench import admin, balances, capture, checkout, ledger, relay, server
 from config.office.bench.result import Result
 from config.office.bench.run import Run, Size
 from config.office.bench.server import ServerClock
@@ -53,6 +53,8 @@ def _measure(wanted: Wanted, run: Run) -> Result:
         return ledger.measure_hot(run)
     if wanted.case == "ledger" and wanted.batch:
         return ledger.measure_batch(run, size=wanted.batch)
+    if wanted.case == "ledger" and wanted.balance:
+        return balances.measure(run)
     if wanted.case == "capture":
         return capture.compare_with_orm(run) if wanted.compare else capture.measure(run)
     if wanted.case == "checkout":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import secrets
@@ -55,15 +56,22 @@ class _Opening:
     def __init__(self, run: Run, served: web.Web) -> None:
         self._run, self._web = run, served
         self.opened, self.failed = 0, 0
-        self._token = _customer_token()
+        run.on_step("preparing orders", 0, 1)
+        token = _customer_token()
+        self._a_round = round(run.size.rate * run.size.seconds)
+        orders = ground.orders(word=secrets.token_hex(4), count=WARM_UP + run.size.rounds * self._a_round)
+        ground.give_to(customer=CUSTOMER, orders=orders)
+        self._left = iter([load.post(INIT, _body(order), token=token) for order in orders])
+        ground.tidy()
+        run.on_step("preparing orders", 1, 1)
 
     def warm_up(self) -> None:
         """Imports, plans and connections, before the clock runs."""
-        self._open(count=WARM_UP, seconds=WARM_UP / self._run.size.rate)
+        self._open(WARM_UP, seconds=WARM_UP / self._run.size.rate)
 
     def round(self, _number: int) -> Measured:
         """One round, on orders of its own."""
-        return self._open(count=round(self._run.size.rate * self._run.size.seconds), seconds=self._run.size.seconds)
+        return self._open(self._a_round, seconds=self._run.size.seconds)
 
     def checks(self) -> list[Check]:
         """One payment, one attempt with its address, one event and one audit row for each answer."""
@@ -80,12 +88,9 @@ class _Opening:
             checks.append(Check(f"{found} rows of {table} where {condition}", found == opened))
         return [*checks, Check("no deadlock", server.deadlocks() == 0)]
 
-    def _open(self, *, count: int, seconds: float) -> Measured:
-        orders = ground.orders(word=secrets.token_hex(4), count=count)
-        ground.give_to(customer=CUSTOMER, orders=orders)
-        requests = [load.post(INIT, _body(order), token=self._token) for order in orders]
+    def _open(self, count: int, *, seconds: float) -> Measured:
         measured = load.open_loop(
-            iter(requests),
+            itertools.islice(self._left, count),
             port=self._web.port,
             rate=self._run.size.rate,
             clients=CLIENTS,

@@ -59,14 +59,18 @@ def waiting_payments(*, word: str, count: int) -> list[Paid]:
 
 
 def run(name: str, **parameters: Any) -> None:
-    """Run one of the files beside this module, in one transaction, and look at the tables again."""
+    """Run one of the files beside this module, in one transaction."""
     statements = [part for part in (SQL / name).read_text().split(";\n") if part.strip()]
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")  # loading only: foreign keys are true by making
         for statement in statements:
             cursor.execute(statement, parameters)
+
+
+def tidy() -> None:
+    """Vacuum and look at the tables now, so that no background process does it while the clock runs."""
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE payments_order, payments_shoporder, payments_payment, payments_attempt")
+        cursor.execute("VACUUM (ANALYZE)")
 
 
 def give_to(*, customer: str, orders: list[str]) -> None:

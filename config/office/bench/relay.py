@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Final
 
 from confluent_kafka import Producer
-from django.db import connection
 from django.utils import timezone
 
 from config.core import kafka, relay
@@ -122,8 +121,7 @@ class _Telling:
 
     def _fill(self, count: int) -> None:
         ground.run("outbox.sql", word=secrets.token_hex(4), count=count)
-        with connection.cursor() as cursor:
-            cursor.execute("ANALYZE core_outboxevent")
+        ground.tidy()
 
 
 def _message(number: int) -> tuple[str, bytes, list[tuple[str, str | bytes | None]]]:

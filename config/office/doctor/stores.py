@@ -56,7 +56,8 @@ def _durability() -> Iterator[Finding]:
         words = _("%(names)s off: a crash of the server may lose money that was acknowledged.") % {
             "names": ", ".join(off)
         }
-        yield problem(_("durability"), words, _("Switch it on in postgresql.conf and reload."))
+        kind = problem if settings.ENVIRONMENT in ("production", "staging") else warning
+        yield kind(_("durability"), words, _("Switch it on in postgresql.conf and reload."))
 
 
 def _long_transactions() -> Iterator[Finding]:
