@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from functools import reduce
+from operator import or_
+from typing import ClassVar, Final, Self
 
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from config.core.money import Money
@@ -67,12 +70,32 @@ class JournalEntry(models.Model):
         db_table = "ledger_journal"
         verbose_name, verbose_name_plural = _("journal"), _("journals")
 
+    @property
+    def lines(self) -> PostingQuerySet:
+        """Its lines with their accounts, in order."""
+        return Posting.objects.of(self.pk)
+
+
+LINES_PER_JOURNAL: Final = 32768
+"""A line's key is its journal's times this, plus its number: so lines need no index by journal."""
+
+
+class PostingQuerySet(models.QuerySet["Posting"]):
+    """Lines, found by what their key begins with."""
+
+    def of(self, *journal_ids: int) -> Self:
+        """The lines of some journals with their accounts, in order, by ranges of the primary key."""
+        if not journal_ids:
+            return self.none()
+        spans = [Q(pk__gt=pk * LINES_PER_JOURNAL, pk__lt=(pk + 1) * LINES_PER_JOURNAL) for pk in journal_ids]
+        return self.filter(reduce(or_, spans)).select_related("account").order_by("pk")
+
 
 class Posting(models.Model):
     """One line of a journal: a signed amount on an account, debit above zero. Strict accounts carry a running balance."""
 
     id = models.BigIntegerField(primary_key=True, editable=False)
-    journal = models.ForeignKey(JournalEntry, models.PROTECT, related_name="lines", db_constraint=False)
+    journal = models.ForeignKey(JournalEntry, models.PROTECT, related_name="+", db_constraint=False)
     account = models.ForeignKey(Account, models.PROTECT, related_name="lines", db_constraint=False)
     line = models.SmallIntegerField(_("line"))
     amount_minor = models.BigIntegerField(_("amount"), db_column="amount")
@@ -85,6 +108,8 @@ class Posting(models.Model):
     effective_on = models.DateField(_("effective on"))
     booked_at = models.DateTimeField(_("booked at"))
     xid = TransactionIdField(editable=False)
+
+    objects: ClassVar = PostingQuerySet.as_manager()
 
     class Meta:
         db_table = "ledger_line"

@@ -144,10 +144,7 @@ def reverse(*, reference: str, journal_id: int, occurred_at: datetime, actor: st
     return post(
         reference=reference,
         event=f"{journal.event}.reversed",
-        lines=[
-            Line(ref_of(line.account), Money(-line.amount_minor, line.currency))
-            for line in journal.lines.select_related("account").order_by("line")
-        ],
+        lines=[Line(ref_of(line.account), Money(-line.amount_minor, line.currency)) for line in journal.lines],
         occurred_at=occurred_at,
         subject=journal.subject,
         order_ref=journal.order_ref,

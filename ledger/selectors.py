@@ -149,9 +149,9 @@ def trial_balance(as_of: date | None = None) -> TrialBalance:
 
 
 def journals_of(*, subject: str | None = None, order_ref: str | None = None) -> QuerySet[JournalEntry]:
-    """The journals about one object or one order, oldest first, with their lines."""
+    """The journals about one object or one order, oldest first."""
     assert (subject is None) != (order_ref is None), "ask by subject or by order"
-    found = JournalEntry.objects.prefetch_related("lines__account").order_by("booked_at", "pk")
+    found = JournalEntry.objects.order_by("booked_at", "pk")
     return found.filter(subject=subject) if subject is not None else found.filter(order_ref=order_ref)
 
 

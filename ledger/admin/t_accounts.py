@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
 from itertools import zip_longest
-from operator import or_
 from typing import Final
 
-from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from config.core.admin.cells import Cell, Text, money, page, short, when
@@ -30,7 +27,6 @@ EVENTS: Final[dict[str, Text]] = {
     "reversal": _("Reversal"),
 }
 """What journals are about, in words; an event that is not here is shown as its name without underscores."""
-LINES_PER_JOURNAL: Final = 32768
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +129,7 @@ def of_lines(lines: Iterable[Line], title: Text) -> Drawing:
 def lines_of(journals: Sequence[JournalEntry]) -> dict[int, list[Posting]]:
     """The lines of some journals, by journal, in one query over the line's own key, which begins with its journal."""
     found: dict[int, list[Posting]] = {journal.pk: [] for journal in journals}
-    if not found:
-        return found
-    spans = [Q(pk__gt=pk * LINES_PER_JOURNAL, pk__lt=(pk + 1) * LINES_PER_JOURNAL) for pk in found]
-    for line in Posting.objects.filter(reduce(or_, spans)).select_related("account").order_by("pk"):
+    for line in Posting.objects.of(*found):
         found[line.journal_id].append(line)
     return found
 

@@ -280,7 +280,7 @@ STATE = [
                 models.ForeignKey(
                     db_constraint=False,
                     on_delete=django.db.models.deletion.PROTECT,
-                    related_name="lines",
+                    related_name="+",
                     to="ledger.journalentry",
                 ),
             ),

@@ -38,6 +38,8 @@ CREATE UNIQUE INDEX ledger_journal_reversed_once ON ledger_journal (reverses_id)
 CREATE INDEX ledger_journal_by_subject ON ledger_journal (subject) WHERE subject <> '';
 CREATE INDEX ledger_journal_by_order_ref ON ledger_journal (order_ref) WHERE order_ref <> '';
 CREATE INDEX ledger_journal_by_xid ON ledger_journal (xid);
+-- Days of the journal list: a few pages a day, so a range summary is enough and costs nothing to write.
+CREATE INDEX ledger_journal_by_time ON ledger_journal USING brin (booked_at) WITH (pages_per_range = 32);
 
 CREATE TABLE ledger_line (
     -- The key is made of journal and line number, so no second index is needed to find a journal's lines.

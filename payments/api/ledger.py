@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import BigIntegerField, F, Func, Prefetch, QuerySet
+from django.db.models import BigIntegerField, F, Func, QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -144,10 +145,14 @@ def _account(code: str, currency: str) -> Account:
     return account
 
 
-def journals() -> QuerySet[JournalEntry]:
-    """Journals with what JournalOut shows of them, in two queries."""
-    lines = Posting.objects.select_related("account").order_by("line")
-    return JournalEntry.objects.prefetch_related(Prefetch("lines", lines, to_attr="rows"))
+def shown(journals: Sequence[JournalEntry]) -> list[dict[str, Any]]:
+    """Journals with their lines, as JournalOut has them, in one more query."""
+    rows: dict[int, list[Posting]] = {journal.pk: [] for journal in journals}
+    for line in Posting.objects.of(*rows):
+        rows[line.journal_id].append(line)
+    for journal in journals:
+        journal.rows = rows[journal.pk]  # type: ignore[attr-defined]
+    return list(JournalOut(journals, many=True).data)
 
 
 class AccountList(APIView):
@@ -267,7 +272,7 @@ class JournalList(APIView):
         wanted = JournalFilters.read(request.GET)
         if "order_id" in wanted:
             wanted["order_ref"] = wanted.pop("order_id")
-        return KeyList().answer(journals().filter(**wanted), request, lambda page: JournalOut(page, many=True).data)
+        return KeyList().answer(JournalEntry.objects.filter(**wanted), request, shown)
 
 
 class JournalDetail(APIView):
@@ -278,7 +283,7 @@ class JournalDetail(APIView):
     @docs.operation(tag=TAG, summary="Show a journal", answer=JournalOut, name="ledger_journals_show")
     def get(self, request: Request, journal_id: int) -> Response:
         """The journal."""
-        journal = journals().filter(pk=journal_id).first()
+        journal = JournalEntry.objects.filter(pk=journal_id).first()
         if journal is None:
             raise NotFound("There is no such journal.")
-        return Response(JournalOut(journal).data)
+        return Response(shown([journal])[0])

@@ -310,7 +310,7 @@ def test_a_reversal_negates_every_line_and_keeps_the_context(book: Book) -> None
         "po_1",
         "1001",
     )
-    assert list(journal.lines.order_by("line").values_list("amount_minor", flat=True)) == [-200, 200]
+    assert list(journal.lines.values_list("amount_minor", flat=True)) == [-200, 200]
     assert undone.balances == {("shop42:available", "VND"): vnd(300), ("shop42:in_payout", "VND"): vnd(0)}
 
 

@@ -9,6 +9,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
+from django.core.cache import cache
 from django.core.management.base import BaseCommand, CommandError
 
 from config.core import clock
@@ -43,6 +44,7 @@ class Command(BaseCommand):
     def _tell(self) -> None:
         with doors.opened(hears=True) as opened:
             story.tell(opened, on_scene=self._progress)
+        cache.clear()  # Today keeps past days for a quarter of an hour, and this was the past
         expiry.ask_due(at=clock.now())
 
     def _pay_page(self, is_empty: bool) -> str:
