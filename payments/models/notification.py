@@ -22,7 +22,7 @@ class Notification(models.Model):
 
     id = models.CharField(primary_key=True, max_length=40, default=ids.notification_id)
     gateway = models.CharField(max_length=30)
-    account = models.ForeignKey(GatewayAccount, null=True, on_delete=models.PROTECT)
+    account = models.ForeignKey(GatewayAccount, null=True, on_delete=models.PROTECT, db_index=False)
     dedupe_key = models.CharField(max_length=100)  # the gateway's event id, else sha256 of the raw body
     method = models.CharField(max_length=8)
     path = models.CharField(max_length=500)

@@ -1,4 +1,7 @@
-"""A payment (one order's debt), its attempts at gateways, and the money that came."""
+"""A payment (one order's debt), its attempts at gateways, and the money that came.
+
+Foreign keys have no index of their own where a constraint or an index of the table begins with them.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ class Payment(models.Model):
 
     id = models.CharField(primary_key=True, max_length=40, default=ids.payment_id)
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="payments")
-    method = models.ForeignKey(PaymentMethod, on_delete=models.PROTECT)
+    method = models.ForeignKey(PaymentMethod, on_delete=models.PROTECT, db_index=False)
     customer = models.CharField(max_length=120)
     amount_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)
@@ -161,9 +164,9 @@ class Attempt(models.Model):
     """One try at a gateway; "transaction" in every outward name. `gateway_reference` is what the gateway calls it."""
 
     id = models.CharField(primary_key=True, max_length=40, default=ids.attempt_id)
-    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="attempts")
-    account = models.ForeignKey(GatewayAccount, on_delete=models.PROTECT)
-    method = models.ForeignKey(PaymentMethod, on_delete=models.PROTECT)
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="attempts", db_index=False)
+    account = models.ForeignKey(GatewayAccount, on_delete=models.PROTECT, db_index=False)
+    method = models.ForeignKey(PaymentMethod, on_delete=models.PROTECT, db_index=False)
     number = models.PositiveSmallIntegerField()
     gateway_reference = models.CharField(_("transaction code"), max_length=100)
     gateway_transaction_id = models.CharField(max_length=100, blank=True)
@@ -259,7 +262,7 @@ class Capture(models.Model):
         HELD = "held", _("held in suspense")
 
     id = models.CharField(primary_key=True, max_length=40, default=ids.capture_id)
-    account = models.ForeignKey(GatewayAccount, on_delete=models.PROTECT)
+    account = models.ForeignKey(GatewayAccount, on_delete=models.PROTECT, db_index=False)
     gateway_transaction_id = models.CharField(max_length=100)
     attempt = models.ForeignKey(Attempt, null=True, on_delete=models.PROTECT, related_name="captures")
     payment = models.ForeignKey(Payment, null=True, on_delete=models.PROTECT, related_name="captures")

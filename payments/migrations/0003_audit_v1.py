@@ -8,7 +8,7 @@ SQL = Path(__file__).parents[1] / "sql" / "audit_v1.sql"
 class Migration(migrations.Migration):
     """Views for auditors and BI (schema audit_v1)."""
 
-    dependencies = [("payments", "0003_facts"), ("core", "0003_audit_v1")]
+    dependencies = [("payments", "0002_facts"), ("core", "0003_audit_v1")]
     operations = [
         migrations.RunSQL(
             SQL.read_text(),

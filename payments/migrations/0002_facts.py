@@ -2,7 +2,7 @@ from pathlib import Path
 
 from django.db import migrations
 
-SQL = Path(__file__).parents[1] / "sql" / "append_only.sql"
+SQL = Path(__file__).parents[1] / "sql"
 UNDO = """
 DROP TRIGGER attempt_history_is_fact ON payments_attemptevent;
 DROP TRIGGER attempt_history_is_not_emptied ON payments_attemptevent;
@@ -13,5 +13,10 @@ DROP FUNCTION payments_capture_is_fact();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payments", "0002_shop_orders_that_are_owed"), ("core", "0002_pipes")]
-    operations = [migrations.RunSQL(SQL.read_text(), UNDO)]
+    """What the database itself refuses about facts; and no index that nothing uses."""
+
+    dependencies = [("payments", "0001_initial"), ("core", "0002_pipes")]
+    operations = [
+        migrations.RunSQL((SQL / "append_only.sql").read_text(), UNDO),
+        migrations.RunSQL((SQL / "lean_indexes.sql").read_text(), migrations.RunSQL.noop),
+    ]
