@@ -220,6 +220,12 @@ def _leave_behind(attempt: Attempt, *, actor: str, at: datetime) -> None:
     )
 
 
+def finish(attempt: Attempt, *, at: datetime) -> None:
+    """Note what a crash kept from being noted, where nobody can be asked: cash has no other side that knows more."""
+    if attempt.status in UNDECIDED:
+        _send(Opened(attempt.payment, attempt, is_replay=False), at=at)
+
+
 def _send(opened: Opened, *, at: datetime) -> Opened:
     """Call the gateway, outside any transaction, and commit what it answered."""
     payment, attempt = opened.payment, opened.attempt

@@ -13,7 +13,7 @@ from config.core.errors import DomainError
 from gateways.base import GatewayError, GatewayRejected, GatewayUnavailable, ReportInvalid
 from payments.errors import NotPayable, PaymentNotFound
 from payments.models import Attempt, AttemptEvent, MoneyCase, Payment
-from payments.services import accounts, attempts, cases, endings, locks, reports
+from payments.services import accounts, attempts, cases, checkout, endings, locks, reports
 from payments.services.reports import Heard, Outcome
 from payments.states import OPEN_ATTEMPTS, PAYABLE, UNDECIDED, AttemptStatus, PaymentStatus
 
@@ -38,6 +38,7 @@ def ask(attempt: Attempt, *, source: AttemptEvent.Source, at: datetime, actor: s
     """
     gateway = accounts.of(attempt.account)
     if not gateway.notifies:
+        checkout.finish(attempt, at=at)
         return None
     try:
         report = gateway.query(attempt.gateway_reference, created_at=attempt.created_at)

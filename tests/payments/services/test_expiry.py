@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from config.core import faultpoints
 from config.core.models import OutboxEvent
 from gateways.sandbox.faults import Fault
 from payments.errors import GatewayTimeout, NotPayable
@@ -151,3 +152,26 @@ def test_refused_cash_leaves_the_payment_open_for_another_way(pay: Any, order: A
 
     assert Attempt.objects.get().status == AttemptStatus.FAILED
     assert Payment.objects.get().status == PaymentStatus.AWAITING_PAYMENT
+
+
+def test_cash_whose_order_was_cut_off_by_a_crash_is_waited_for_after_all(
+    pay: Any, order: Any, cod_method: Any, at: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """The process dies."""
+
+    def die(name: str) -> None:
+        if name == "checkout.gateway_answered":
+            raise Killed
+
+    with monkeypatch.context() as crash, pytest.raises(Killed):
+        crash.setattr(faultpoints, "reach", die)
+        pay(order(), method=cod_method, at=at)
+    assert (Attempt.objects.get().status, Payment.objects.get().status) == (AttemptStatus.SENT, PaymentStatus.PENDING)
+
+    assert expiry.ask_due(at=at + timedelta(seconds=30)) == 1
+
+    assert Attempt.objects.get().status == AttemptStatus.PENDING
+    assert Payment.objects.get().status == PaymentStatus.AWAITING_PAYMENT
+    assert EmailMessageLog.objects.get().kind == EmailMessageLog.Kind.ORDER_CREATED
+    assert expiry.ask_due(at=at + timedelta(days=1)) == 0
