@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,12 +37,20 @@ class Outcome:
 
 
 @pytest.fixture
-def bench() -> Callable[..., Outcome]:
+def surroundings() -> Iterator[Path]:
+    """Where the bench makes its throw-away server: a folder that any user can enter, since PostgreSQL may not be root."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture
+def bench(surroundings: Path) -> Callable[..., Outcome]:
     """`manage.py bench ...`, in a process of its own; small, so that the figures say nothing and the checks everything."""
 
     def run(*arguments: str) -> Outcome:
         command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "bench", *arguments]
-        env = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings.test"}
+        env = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings.test", "TMPDIR": str(surroundings)}
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=env, timeout=300)
         return Outcome(done.returncode, done.stdout, done.stderr)
 

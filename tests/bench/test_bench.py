@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,16 +19,14 @@ def assert_sound(outcome: Outcome) -> None:
     assert [check["sentence"] for check in outcome.result["checks"] if not check["holds"]] == []
 
 
-def test_ledger_beside_the_yardstick_counts_what_it_posted_and_leaves_nothing_behind(bench: Bench):
-    before = set(Path(tempfile.gettempdir()).glob("reckoner-bench-*"))
-
+def test_ledger_beside_the_yardstick_counts_what_it_posted_and_leaves_nothing_behind(bench: Bench, surroundings: Path):
     outcome = bench("ledger", *SMALL)
 
     assert_sound(outcome)
     ratio, ours, theirs = (outcome.figure(name)["median"] for name in ("journals / TPC-B", "journals per", "TPC-B per"))
     assert ratio == pytest.approx(ours / theirs)
     assert outcome.result["facts"]["fsync"] == "on"
-    assert set(Path(tempfile.gettempdir()).glob("reckoner-bench-*")) <= before
+    assert list(surroundings.iterdir()) == []
 
 
 def test_a_server_that_may_forget_commits_is_refused(bench: Bench):

@@ -88,6 +88,7 @@ class Hearing:
         run.on_step("preparing payments", 0, 1)
         self._a_round = int(MOST_PER_SECOND * run.size.seconds)
         count = WARM_UP * clients + run.size.rounds * self._a_round
+        ground.open_books()
         payments = ground.waiting_payments(word=secrets.token_hex(4), count=count)
         self._left = iter([load.post(path, _body(payment)) for payment in payments])
         ground.tidy()

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from django.db import connection, transaction
 
+from ledger import chart
+from ledger import services as ledger
 from payments.models import Order, PaymentMethod
 from payments.services import accounts
 
@@ -43,6 +45,12 @@ def orders(*, word: str, count: int, span_seconds: float = 60.0) -> list[str]:
     """So many orders of one word, made within the last so many seconds; their order ids."""
     run("orders.sql", word=word, count=count, span=span_seconds, shops=SHOPS)
     return [f"{word}-{number}" for number in range(1, count + 1)]
+
+
+def open_books() -> None:
+    """The ledger's accounts of all shops: in a marketplace that is running they are there."""
+    refs = [chart.escrow(f"bench-shop-{number}") for number in range(SHOPS)]
+    ledger.open_accounts((ref, "VND") for ref in (*refs, chart.gateway_clearing("momo"), chart.shipping_held()))
 
 
 def waiting_payments(*, word: str, count: int) -> list[Paid]:

@@ -84,6 +84,7 @@ class Command(BaseCommand):
         place = json.loads(options["inside"])
         folder = Path(place["folder"])
         server.refuse_unless_ours(folder)
+        server.refuse_unless_durable()
         logging.disable(logging.INFO)  # of this process: what is measured logs as always
         self._progress("migrating", 0, 1)
         call_command("migrate", verbosity=0)
