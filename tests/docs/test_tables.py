@@ -37,11 +37,12 @@ def test_the_table_of_roles_names_every_role_once() -> None:
 def test_every_error_code_named_for_callers_has_that_status() -> None:
     known = _codes(DomainError)
     table = _page("for-developers.md").split("| Status | What it means here")[1].split("\n\n")[0]
-    wrong = []
-    for statuses, row in re.findall(r"^\| ([\d, ]+) \|(.*)\|$", table, re.M):
-        for code in re.findall(r"`([a-z_]+)`", row):
-            if code in known and str(known[code]) not in statuses:
-                wrong.append(code)
+    wrong = [
+        code
+        for statuses, row in re.findall(r"^\| ([\d, ]+) \|(.*)\|$", table, re.M)
+        for code in re.findall(r"`([a-z_]+)`", row)
+        if code in known and str(known[code]) not in statuses
+    ]
     assert wrong == []
 
 
