@@ -98,7 +98,8 @@ def _intend(payment_id: str, *, wish: str, done: PaymentStatus, actor: str, at: 
         raise NotPayable("Nothing is authorised here.", facts={"status": str(payment.status)})
     if not isinstance(accounts.of(attempt.account), Captures):
         raise NotPayable("This payment provider does not authorise first.", facts={"status": str(payment.status)})
-    attempt.queries, attempt.next_query_at = 0, at + ASK_AFTER
+    # A wish that is repeated does not put off the question about the first.
+    attempt.queries, attempt.next_query_at = 0, min(attempt.next_query_at or at + ASK_AFTER, at + ASK_AFTER)
     attempt.save(update_fields=["queries", "next_query_at"])
     attempts.note(attempt, attempt.status, source=AttemptEvent.Source.API, at=at, actor=actor, reason=wish)
     audit.record(actor=actor, action=f"payment.{wish}_requested", object_type="payment", object_id=payment.id)

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from config.core.models import OutboxEvent
+from gateways.sandbox.faults import Fault
+from payments.errors import GatewayTimeout
 from payments.models import Payment
 from payments.services import authorizations, expiry
 from payments.services.checkout import Opened
@@ -53,3 +55,21 @@ def test_money_that_the_gateway_gave_free_ends_its_payment_once(
 def test_money_nobody_captured_in_time_is_tried_to_be_given_free(authorized: Opened, at: Any) -> None:
     assert authorizations.release_overdue(at=at + timedelta(days=2)) == 0
     assert authorizations.release_overdue(at=at + timedelta(days=3, minutes=1)) == 1
+
+
+def test_a_capture_that_is_asked_for_again_does_not_put_off_the_question_about_the_first(
+    pay: Any, order: Any, momo: Any, hear: Any, at: Any
+) -> None:
+    opened = pay(order(), at=at)
+    momo.payment(opened.attempt).fields["autoCapture"] = False
+    hear(momo.paid_ipn(opened.attempt), at=at)
+    momo.fault(Fault.ERROR_500_AFTER_ACCEPT, scope="operation", operation="confirm", count=1)
+
+    for seconds in (0, 20, 29):  # taken at the first, but nobody heard so; then refused as a repetition
+        with pytest.raises(GatewayTimeout):
+            authorizations.capture(
+                payment_id=opened.payment.id, actor="system:shop", at=at + timedelta(seconds=seconds)
+            )
+
+    assert expiry.ask_due(at=at + timedelta(seconds=30)) == 1
+    assert Payment.objects.get().status == PaymentStatus.SUCCEEDED
