@@ -22,7 +22,6 @@ from payments.models import (
     EmailMessageLog,
     GatewayAccount,
     MoneyCase,
-    Notification,
     Order,
     Payment,
 )
@@ -164,10 +163,14 @@ def _succeed(payment: Payment, attempt: Attempt, capture: Capture, heard: Heard)
     outbox.publish(
         events.payment_completed(payment, attempt, at=at), events.order_payment_received(payment, attempt, at=at)
     )
-    payment.save(
-        update_fields=[
-            "status", "updated_at", "succeeded_at", "ended_at", "captured_minor", "is_late", "events_count",
-        ]
+    _write(
+        """
+        UPDATE payments_payment SET status = %s, updated_at = %s, succeeded_at = %s, ended_at = %s, captured_minor = %s,
+            is_late = %s, events_count = %s
+        WHERE id = %s
+        """,
+        str(payment.status), payment.updated_at, payment.succeeded_at, payment.ended_at, payment.captured_minor,
+        payment.is_late, payment.events_count, payment.id,
     )  # fmt: skip
     faultpoints.reach("report.payment_written")
     ledger.post(
@@ -204,10 +207,14 @@ def _end_attempt(attempt: Attempt, status: AttemptStatus, gateway_transaction_id
     was = attempt.status
     attempt.move_to(status, at=heard.at)
     attempt.gateway_transaction_id = gateway_transaction_id or attempt.gateway_transaction_id
-    attempt.save(
-        update_fields=[
-            "status", "updated_at", "ended_at", "next_query_at", "gateway_transaction_id", "failure_code", "failure_message",
-        ]
+    _write(
+        """
+        UPDATE payments_attempt SET status = %s, updated_at = %s, ended_at = %s, next_query_at = %s,
+            gateway_transaction_id = %s, failure_code = %s, failure_message = %s
+        WHERE id = %s
+        """,
+        str(attempt.status), attempt.updated_at, attempt.ended_at, attempt.next_query_at,
+        attempt.gateway_transaction_id, attempt.failure_code, attempt.failure_message, attempt.id,
     )  # fmt: skip
     attempts.note(attempt, was, source=heard.source, at=heard.at, actor=heard.who, reason=attempt.failure_message)
 
@@ -315,11 +322,19 @@ _ENDS_AUTHORIZED = {
 def _settle_notification(heard: Heard, outcome: Outcome, payment: Payment | None, attempt: Attempt | None) -> None:
     """Mark the message that told us, in the commit of what it changed."""
     is_news = outcome in (Outcome.APPLIED, Outcome.HELD, Outcome.NOTED)
-    Notification.objects.filter(id=heard.notification_id).update(
-        status=NotificationStatus.PROCESSED if is_news else NotificationStatus.IGNORED,
-        outcome=outcome.value,
-        payment=payment,
-        attempt=attempt,
-        processed_at=heard.at,
-        next_try_at=None,
-    )
+    _write(
+        """
+        UPDATE payments_notification SET status = %s, outcome = %s, payment_id = %s, attempt_id = %s, processed_at = %s,
+            next_try_at = NULL
+        WHERE id = %s
+        """,
+        str(NotificationStatus.PROCESSED if is_news else NotificationStatus.IGNORED), outcome.value,
+        payment.id if payment else None, attempt.id if attempt else None, heard.at, heard.notification_id,
+    )  # fmt: skip
+
+
+def _write(sql: str, *values: str | int | datetime | None) -> None:
+    """Change one row of ours. Raw, because every capture does it three times: the ORM takes several times as long."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        assert cursor.rowcount == 1, "a row that this transaction read is there"

@@ -41,10 +41,11 @@ class Cluster:
         prefix = _unprivileged()
         self.bin = binaries or _bundled()
         self._copied: Path | None = None
-        if prefix[:1] == ["setpriv"]:
+        as_nobody = prefix[:1] == ["setpriv"]
+        if as_nobody:
             self._open_for_nobody(folder)
         self.data.mkdir(mode=0o700)
-        if self._copied:
+        if as_nobody:
             os.chown(self.data, NOBODY, NOBODY)
         log = folder / "postgres.log"
         options = ["-U", "postgres", "-A", "trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 from typing import Final
 
 from config.office.bench.errors import BenchRefused
@@ -47,7 +48,15 @@ class Yardstick:
         )
 
     def _pgbench(self, *options: str) -> str:
-        command = [self._run.binaries / "pgbench", "-h", "127.0.0.1", "-p", str(self._run.port), "-U", "postgres"]
+        command: list[str | Path] = [
+            self._run.binaries / "pgbench",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self._run.port),
+            "-U",
+            "postgres",
+        ]
         done = run([*command, *options, YARDSTICK])
         if done.returncode:
             raise BenchRefused(f"pgbench failed: {done.stderr.strip()[-500:]}")
