@@ -74,6 +74,7 @@ PAIRS: Final[tuple[Pair, ...]] = (
     *_each(scenes.authorized, WEB, "authorization.wish_committed", "authorization.gateway_answered"),
     *_each(scenes.authorized_then_cancelled, WEB, "authorization.believed"),
     (scenes.expired, Death(process=WORKER, point="outbox.written", times=2)),
+    (scenes.refunded, Death(process=RELAY, point="relay.delivered", times=2)),
     *_while_standing(
         "the whole web",
         (scenes.paid, WEB, "checkout.gateway_answered"),
