@@ -51,7 +51,7 @@ UV: Final = "uv==0.13.8"
 PANGO: Final = "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
 NOBODY: Final = 65534
 SCOPES: Final = (
-    "payments:read payments:write refunds:write orders:write reports:read ledger:read events:read cases:write"
+    "payments:read payments:write refunds:read refunds:write reports:read ledger:read events:read cases:read cod:write"
 )
 FACTS: Final = """
     transaction.created transaction.failed transaction.timeout payment.completed payment.failed payment.refunded

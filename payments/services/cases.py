@@ -14,7 +14,7 @@ from ledger import services as ledger
 from payments import postings
 from payments.errors import CaseRefused
 from payments.models import Attempt, Capture, MoneyCase, Payment, Refund
-from payments.services import locks
+from payments.services import attempts, locks
 from payments.states import LIVE, CaseStatus
 
 ACTION = "money_case.resolve"
@@ -85,7 +85,9 @@ def open_question(
 
 
 def answer_questions(attempt: Attempt, *, at: datetime, actor: str) -> None:
-    """Close the open questions about an attempt's outcome: it has spoken."""
+    """Close the open questions about an attempt's outcome: it has spoken. One is opened only when all were asked."""
+    if attempt.queries < len(attempts.ASK_AFTER):
+        return
     _close_answered(MoneyCase.objects.filter(kind=K.UNKNOWN_OUTCOME, attempt=attempt), at=at, actor=actor)
 
 

@@ -110,7 +110,7 @@ def parts_of(order: Order) -> list[ShopOrder]:
 
 def split_of(order: Order) -> postings.Split:
     """How an order's gross divides."""
-    costs = OrderPlatformCost.objects.filter(order=order).first()
+    costs: OrderPlatformCost | None = getattr(order, "platform_cost", None)
     return postings.split_of(parts_of(order), costs, order.currency)
 
 

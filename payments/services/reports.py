@@ -64,7 +64,7 @@ def apply_report(*, report: Report, heard: Heard) -> Outcome:
     """
     payment = (
         Payment.objects.select_for_update(of=("self",))
-        .select_related("order")
+        .select_related("order__platform_cost")
         .filter(attempts__account=heard.account, attempts__gateway_reference=report.reference)
         .first()
     )

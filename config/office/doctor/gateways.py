@@ -29,7 +29,9 @@ def accounts_work(at: datetime) -> Iterator[Finding]:
     """Each enabled account, by a harmless question about a payment that nobody made."""
     enabled = list(GatewayAccount.objects.filter(is_enabled=True).order_by("code"))
     if not enabled:
-        remedy = _("Set the keys of one (PARTNER_CODE_MOMO ...) and run seed_demo, or add one in the admin.")
+        remedy = _(
+            "Set the keys of one (PARTNER_CODE_MOMO ...) and run `manage.py ensure_methods`, or add one in the admin."
+        )
         yield warning(_("gateways"), _("No gateway account is enabled: nobody can pay."), remedy)
     for account in enabled:
         part = _("gateway %(code)s") % {"code": account.code}

@@ -13,10 +13,10 @@ from django.core.cache import cache
 from django.core.management.base import BaseCommand, CommandError
 
 from config.core import clock
-from config.office.demo import doors, market, people, story
+from config.office.demo import doors, people, story
 from payments import links
 from payments.models import Payment
-from payments.services import expiry
+from payments.services import expiry, starters
 
 
 class Command(BaseCommand):
@@ -33,7 +33,7 @@ class Command(BaseCommand):
         if settings.ENVIRONMENT not in ("development", "test"):
             raise CommandError(f"seed_demo makes demo data and refuses to run in {settings.ENVIRONMENT}.")
         people.ensure(settings.DEMO_STAFF)
-        market.ensure_methods()
+        starters.ensure_methods()
         if not options["empty"] and not Payment.objects.exists():
             self._tell()
         facts = {"payments": Payment.objects.count(), "pay_page": self._pay_page(options["empty"])}

@@ -1,0 +1,45 @@
+"""The first merchant accounts and payment methods of a new installation, from its settings."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from payments.models import PaymentMethod
+from payments.services import accounts
+
+METHODS: Final[dict[str, dict[str, object]]] = {
+    "momo": {
+        "name_vi": "Ví MoMo",
+        "name_en": "MoMo wallet",
+        "description_vi": "Quét mã QR hoặc mở ứng dụng MoMo.",
+        "description_en": "Scan a QR code or open the MoMo app.",
+        "kind": PaymentMethod.Kind.ONLINE,
+        "limits": {"VND": [1_000, 50_000_000]},
+        "position": 10,
+    },
+    "cod": {
+        "name_vi": "Thanh toán khi nhận hàng",
+        "name_en": "Cash on delivery",
+        "description_vi": "Trả tiền mặt cho người giao hàng.",
+        "description_en": "Pay the carrier in cash.",
+        "kind": PaymentMethod.Kind.OFFLINE,
+        "limits": {"VND": [1_000, 20_000_000]},
+        "lifetime": timedelta(days=30),
+        "position": 20,
+    },
+}
+
+
+def ensure_methods() -> list[PaymentMethod]:
+    """Take over the accounts of settings.GATEWAYS, and make a method on each that has none. Safe to repeat.
+
+    An account's settings and keys follow the environment each time (so this is how rotated keys arrive); a method that
+    is there keeps what staff made of it.
+    """
+    made = []
+    for account in accounts.ensure_first_accounts():
+        fields = METHODS.get(account.code)
+        if fields and not PaymentMethod.objects.filter(account=account).exists():
+            made.append(PaymentMethod.objects.create(code=account.code, account=account, **fields))
+    return made
