@@ -62,7 +62,12 @@ def test_the_document_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
 
 def test_every_operation_promises_its_refusals_as_problems(document: dict[str, Any]) -> None:
     operations = {path: next(iter(methods.values())) for path, methods in document["paths"].items()}
-    promised = {path: set(operation["responses"]) for path, operation in operations.items()}
+    # The gateways' webhooks are described beside what the patterns give: they are no part of this test.
+    promised = {
+        path: set(operation["responses"])
+        for path, operation in operations.items()
+        if not re.search("webhooks|callback", path)
+    }
 
     always = {"400", "403", "404", "405", "406", "409", "422", "429", "503"}
     assert promised == {

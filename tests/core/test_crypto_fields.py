@@ -8,6 +8,8 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.apps import apps
+from django.apps.registry import Apps
 from django.core.management import CommandError, call_command
 from django.db import connection, models
 
@@ -37,6 +39,7 @@ class Secret(models.Model):
     class Meta:
         app_label = "core"
         db_table = "core_secret"
+        apps = Apps()  # of its own: nobody else's test shall find a model without a table
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +47,10 @@ def table(settings: Any, transactional_db: None) -> Iterator[None]:
     settings.ENCRYPTION_KEYS = {"k1": K1}
     with connection.schema_editor() as editor:
         editor.create_model(Secret)
+    apps.register_model("core", Secret)
     yield
+    del apps.all_models["core"]["secret"]
+    apps.clear_cache()
     with connection.schema_editor() as editor:
         editor.delete_model(Secret)
 
