@@ -55,7 +55,42 @@ def test_ids_amounts_and_times_stay_readable(harmless: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["password", "secretKey", "SECRET_KEY", "access_token", "token", "signature", "Authorization", "api_key", "apiKey", "cookie", "cvc", "cvv", "otp", "card_number", "number", "exp_month", "skey", "vrfkey", "client_secret", "email", "bill_email", "buyer_name", "phone", "bill_mobile", "address", "name", "customer_id", "full_name", "user_agent", "ip", "account_number", "iban", "holder", "partnerAccessKey"],
+    [
+        "password",
+        "secretKey",
+        "SECRET_KEY",
+        "access_token",
+        "token",
+        "signature",
+        "Authorization",
+        "api_key",
+        "apiKey",
+        "cookie",
+        "cvc",
+        "cvv",
+        "otp",
+        "card_number",
+        "number",
+        "exp_month",
+        "skey",
+        "vrfkey",
+        "client_secret",
+        "email",
+        "bill_email",
+        "buyer_name",
+        "phone",
+        "bill_mobile",
+        "address",
+        "name",
+        "customer_id",
+        "full_name",
+        "user_agent",
+        "ip",
+        "account_number",
+        "iban",
+        "holder",
+        "partnerAccessKey",
+    ],
 )
 def test_fields_that_hold_people_or_secrets_are_masked_whatever_they_hold(name: str) -> None:
     for held in ("Nguyễn Văn An", 1234, ["a"], {"a": "b"}):
@@ -63,7 +98,18 @@ def test_fields_that_hold_people_or_secrets_are_masked_whatever_they_hold(name: 
 
 
 @pytest.mark.parametrize(
-    "name", ["payment_id", "order_id", "ipn_outcome", "telemetry", "attempts", "outcome", "gateway", "currency", "amount_minor"]
+    "name",
+    [
+        "payment_id",
+        "order_id",
+        "ipn_outcome",
+        "telemetry",
+        "attempts",
+        "outcome",
+        "gateway",
+        "currency",
+        "amount_minor",
+    ],
 )
 def test_fields_that_hold_ids_and_words_pass(name: str) -> None:
     assert masking.value(name, "momo") == "momo"

@@ -20,7 +20,21 @@ from config.core.models import DeadLetter, JobRun, User
 
 pytestmark = pytest.mark.django_db
 
-REFERENCE_NAMES = ["payments_total", "payment_duration_seconds", "payment_success_rate", "fiuu_circuit_breaker_state", "http_requests_total", "http_request_duration_seconds", "db_connections_active", "memory_usage_bytes", "revenue_total", "active_users", "top_payment_methods", "failed_auth_total", "error_total"]
+REFERENCE_NAMES = [
+    "payments_total",
+    "payment_duration_seconds",
+    "payment_success_rate",
+    "fiuu_circuit_breaker_state",
+    "http_requests_total",
+    "http_request_duration_seconds",
+    "db_connections_active",
+    "memory_usage_bytes",
+    "revenue_total",
+    "active_users",
+    "top_payment_methods",
+    "failed_auth_total",
+    "error_total",
+]
 
 
 def samples(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:

@@ -33,68 +33,81 @@ DROP_TRIGGERS = """
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('core', '0001_initial'),
+        ("core", "0001_initial"),
     ]
 
     operations = [
         migrations.RemoveIndex(
-            model_name='outboxevent',
-            name='outbox_aggregate',
+            model_name="outboxevent",
+            name="outbox_aggregate",
         ),
         migrations.AddField(
-            model_name='approval',
-            name='executed_at',
+            model_name="approval",
+            name="executed_at",
             field=models.DateTimeField(null=True),
         ),
         migrations.AddField(
-            model_name='approval',
-            name='execution_attempts',
+            model_name="approval",
+            name="execution_attempts",
             field=models.PositiveSmallIntegerField(default=0),
         ),
         migrations.AddField(
-            model_name='approval',
-            name='execution_error',
+            model_name="approval",
+            name="execution_error",
             field=models.TextField(blank=True),
         ),
         migrations.AddField(
-            model_name='outboxevent',
-            name='fanned_out_at',
+            model_name="outboxevent",
+            name="fanned_out_at",
             field=models.DateTimeField(null=True),
         ),
         migrations.AddField(
-            model_name='outboxevent',
-            name='traceparent',
+            model_name="outboxevent",
+            name="traceparent",
             field=models.CharField(blank=True, max_length=64),
         ),
         migrations.AlterField(
-            model_name='outboxevent',
-            name='event_id',
-            field=models.CharField(default=functools.partial(config.core.ids.new_id, *('evt',), **{}), max_length=40),
+            model_name="outboxevent",
+            name="event_id",
+            field=models.CharField(default=functools.partial(config.core.ids.new_id, *("evt",), **{}), max_length=40),
         ),
         migrations.AddIndex(
-            model_name='approval',
-            index=models.Index(condition=models.Q(('executed_at__isnull', True), ('status', 'approved')), fields=['decided_at'], name='approval_not_executed'),
+            model_name="approval",
+            index=models.Index(
+                condition=models.Q(("executed_at__isnull", True), ("status", "approved")),
+                fields=["decided_at"],
+                name="approval_not_executed",
+            ),
         ),
         migrations.AddIndex(
-            model_name='deadletter',
-            index=models.Index(condition=models.Q(('mirrored_at__isnull', True)), fields=['created_at'], name='dead_letter_not_mirrored'),
+            model_name="deadletter",
+            index=models.Index(
+                condition=models.Q(("mirrored_at__isnull", True)),
+                fields=["created_at"],
+                name="dead_letter_not_mirrored",
+            ),
         ),
         migrations.AddIndex(
-            model_name='outboxevent',
-            index=models.Index(condition=models.Q(('next_attempt_at__isnull', False), ('parked_at__isnull', True), ('published_at__isnull', True)), fields=['key', 'position'], name='outbox_waiting'),
+            model_name="outboxevent",
+            index=models.Index(
+                condition=models.Q(
+                    ("next_attempt_at__isnull", False), ("parked_at__isnull", True), ("published_at__isnull", True)
+                ),
+                fields=["key", "position"],
+                name="outbox_waiting",
+            ),
         ),
         migrations.AddIndex(
-            model_name='outboxevent',
-            index=models.Index(condition=models.Q(('fanned_out_at__isnull', True)), fields=['position'], name='outbox_not_fanned_out'),
+            model_name="outboxevent",
+            index=models.Index(
+                condition=models.Q(("fanned_out_at__isnull", True)), fields=["position"], name="outbox_not_fanned_out"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='outboxevent',
-            constraint=models.UniqueConstraint(fields=('event_id',), name='one_event_per_event_id'),
+            model_name="outboxevent",
+            constraint=models.UniqueConstraint(fields=("event_id",), name="one_event_per_event_id"),
         ),
         migrations.RunSQL(DROP_LIKE_INDEX, migrations.RunSQL.noop),
-        migrations.RunSQL(
-            [(SQL / "append_only.sql").read_text(), (SQL / "approvals.sql").read_text()], DROP_TRIGGERS
-        ),
+        migrations.RunSQL([(SQL / "append_only.sql").read_text(), (SQL / "approvals.sql").read_text()], DROP_TRIGGERS),
     ]
