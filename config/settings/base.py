@@ -131,6 +131,9 @@ DATABASES["default"]["OPTIONS"] = {
     "connect_timeout": 5,
     "tcp_user_timeout": 15_000,
     "application_name": "reckoner",
+    # Planned once per connection: planning was half of what a capture costs the server (docs/performance.md).
+    "server_side_binding": True,
+    "prepare_threshold": 2,
 }
 REDIS_URL = read.redis_url(env)
 CACHES = {

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from django.db import connection, transaction
+from psycopg import ClientCursor
 
 from ledger import chart
 from ledger import services as ledger
@@ -71,8 +72,11 @@ def run(name: str, **parameters: Any) -> None:
     statements = [part for part in (SQL / name).read_text().split(";\n") if part.strip()]
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")  # loading only: foreign keys are true by making
-        for statement in statements:
-            cursor.execute(statement, parameters)
+        with ClientCursor(
+            connection.connection
+        ) as loading:  # values as literals: their types need no casts in the files
+            for statement in statements:
+                loading.execute(statement, parameters)
 
 
 def tidy() -> None:
