@@ -37,6 +37,10 @@ from config.core.money import EXPONENTS, Money, MoneyError
 from gateways import registry
 from payments.models import GatewayAccount, PaymentMethod
 from payments.services import catalogue
+from payments.states import NotificationStatus
+
+GENUINE = (NotificationStatus.PROCESSED, NotificationStatus.IGNORED)
+"""Messages whose signature held: a forged one says nothing about whether the gateway reaches us."""
 
 
 class AccountForm(ReasonForm):
@@ -184,7 +188,8 @@ class GatewayAccountAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("last message"))
     def heard(self, obj: GatewayAccount) -> Cell:
-        return age(obj.last_notified_at, at=clock.now())
+        genuine = obj.notification_set.filter(status__in=GENUINE).order_by("-received_at")
+        return age(genuine.values_list("received_at", flat=True).first(), at=clock.now())
 
     @admin.display(description=_("made"))
     def made(self, obj: GatewayAccount) -> Cell:

@@ -182,7 +182,6 @@ class Migration(migrations.Migration):
                 ("settings", models.JSONField(blank=True, default=dict, verbose_name="settings")),
                 ("secrets", config.core.fields.EncryptedJSONField(blank=True, default=dict, verbose_name="secrets")),
                 ("is_enabled", models.BooleanField(default=True, verbose_name="enabled")),
-                ("last_notified_at", models.DateTimeField(blank=True, null=True)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={

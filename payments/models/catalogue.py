@@ -29,7 +29,6 @@ class GatewayAccount(models.Model):
     settings = models.JSONField(_("settings"), default=dict, blank=True)
     secrets = EncryptedJSONField(_("secrets"), default=dict, blank=True)
     is_enabled = models.BooleanField(_("enabled"), default=True)
-    last_notified_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

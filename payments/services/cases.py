@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from config.core import approvals, audit, faultpoints
 from config.core.models import User
@@ -96,8 +97,8 @@ def answer_refund_questions(refund: Refund, *, at: datetime, actor: str) -> None
     _close_answered(MoneyCase.objects.filter(kind=K.REFUND_UNKNOWN, refund=refund), at=at, actor=actor)
 
 
-def _close_answered(questions: object, *, at: datetime, actor: str) -> None:
-    for case in questions.filter(status=CaseStatus.OPEN):  # type: ignore[attr-defined]
+def _close_answered(questions: QuerySet[MoneyCase], *, at: datetime, actor: str) -> None:
+    for case in questions.filter(status=CaseStatus.OPEN):
         case.move_to(CaseStatus.CLOSED, at=at)
         case.reason = "The gateway answered."
         case.save()
@@ -118,7 +119,7 @@ def propose(*, case_id: str, decision: MoneyCase.Decision, maker: User, reason: 
         action=ACTION,
         object_type="case",
         object_id=case.id,
-        payload=_payload(case),
+        payload=payload_of(case),
         maker=maker,
         maker_name=maker.email,
         reason=reason,
@@ -168,7 +169,8 @@ def book_applied(case: MoneyCase, split: postings.Split, *, at: datetime, actor:
     )
 
 
-def _payload(case: MoneyCase) -> dict[str, object]:
+def payload_of(case: MoneyCase) -> dict[str, object]:
+    """What both people saw: compared before it is executed."""
     return {
         "case": case.id,
         "kind": case.kind,
@@ -177,8 +179,3 @@ def _payload(case: MoneyCase) -> dict[str, object]:
         "currency": case.currency,
         "capture": case.capture_id,
     }
-
-
-def payload_of(case: MoneyCase) -> dict[str, object]:
-    """What both people saw: compared before it is executed."""
-    return _payload(case)
