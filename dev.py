@@ -269,6 +269,18 @@ def write_json(path: Path, content: Mapping[str, Any], *, mode: int = 0o644) -> 
 STAFF: Final = ("viewer", "operator", "approver", "treasury", "accountant", "support", "ops", "auditor", "admin")
 
 
+DEMO_MERCHANTS: dict[str, dict[str, Callable[[], str]]] = {
+    "momo": {
+        "PARTNER_CODE_MOMO": lambda: "MOMODEMO" + secrets.token_hex(4).upper(),
+        "ACCESS_KEY_MOMO": lambda: secrets.token_hex(8),
+        "SECRET_KEY_MOMO": lambda: secrets.token_hex(16),
+    },
+}
+"""Per gateway the demo's merchant and its keys, as the sandbox's `--merchant` takes them, and how each is made."""
+SANDBOX_ADDRESSES = ("ENDPOINT_MOMO",)
+"""Settings that hold a gateway's address: in the demo all are the sandbox's."""
+
+
 def demo_secrets() -> dict[str, Any]:
     """This installation's own random secrets, made once and readable by its owner only."""
     path = STATE / "secrets.json"
@@ -277,9 +289,7 @@ def demo_secrets() -> dict[str, Any]:
         "SECRET_KEY": secrets.token_urlsafe(48),
         "JWT_SECRET": secrets.token_urlsafe(48),
         "ENCRYPTION_KEYS": "k1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
-        "PARTNER_CODE_MOMO": "MOMODEMO" + secrets.token_hex(4).upper(),
-        "ACCESS_KEY_MOMO": secrets.token_hex(8),
-        "SECRET_KEY_MOMO": secrets.token_hex(16),
+        **{name: make() for keys in DEMO_MERCHANTS.values() for name, make in keys.items()},
         "staff": {},
     }
     kept = {**fresh, **kept}
@@ -651,8 +661,9 @@ class Role:
 
 def roles(*, web_port: int, sandbox_port: int, env: Mapping[str, str]) -> list[Role]:
     """What runs in the demo, in the order in which it starts; Procfile says the same for production."""
-    merchant = ":".join(["momo", *(env[f"{name}_MOMO"] for name in ("PARTNER_CODE", "ACCESS_KEY", "SECRET_KEY"))])
-    sandbox = [str(PYTHON), "-m", "gateways.sandbox", "--port", str(sandbox_port), "--merchant", merchant]
+    sandbox = [str(PYTHON), "-m", "gateways.sandbox", "--port", str(sandbox_port)]
+    for gateway, keys in DEMO_MERCHANTS.items():
+        sandbox += ["--merchant", ":".join([gateway, *(env[name] for name in keys)])]
     celery = [str(PYTHON), "-m", "celery", "-A", "config.celery:app"]
     manage = [str(PYTHON), "manage.py"]
     granian = [str(VENV / "bin" / "granian"), "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(web_port)]
@@ -707,7 +718,7 @@ def environment(*, urls: Mapping[str, str], web: str, sandbox: str) -> dict[str,
         "EMAIL_FILE_PATH": str(STATE / "mail"),
         "SANDBOX_URL": sandbox,
         "DEMO_STAFF": json.dumps(kept["staff"]),
-        "ENDPOINT_MOMO": sandbox,
+        **dict.fromkeys(SANDBOX_ADDRESSES, sandbox),
         "IPNURL": f"{web}/v1/transaction/callback",
         "PROMETHEUS_MULTIPROC_DIR": str(STATE / "metrics"),
         "PYTHONUNBUFFERED": "1",

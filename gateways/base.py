@@ -8,13 +8,14 @@ page, a poll and a settlement file tell us the same truth.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Protocol, runtime_checkable
 
 from config.core.money import Money
+from gateways.settlement import SettlementFile
 
 
 class GatewayError(Exception):
@@ -99,6 +100,7 @@ class HttpMessage:
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)  # names in lower case
     body: bytes = b""
+    received_at: datetime | None = None  # when it came: a signature's age is counted to then, however late it is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,42 @@ class Report:
     message: str = ""
     event_id: str = ""  # the gateway's own id of this message, where it has one
     raw: Mapping[str, object] = field(default_factory=dict)
+    others: tuple[Report, ...] = ()  # more money by the same reference that the same answer told of
     refunds: tuple[Report, ...] = ()  # refunds of this payment that the same answer told of
+
+
+class DisputeStatus(StrEnum):
+    """Where a dispute stands at its gateway, in our words."""
+
+    NEEDS_RESPONSE = "needs_response"
+    UNDER_REVIEW = "under_review"
+    WON = "won"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeReport:
+    """One gateway's word about one dispute.
+
+    `dispute_id` is the gateway's own. The payment is named by `gateway_transaction_id` (the capture's) or by
+    `reference` (the attempt's), whichever the gateway tells. `fee` is what it takes besides, in its own currency.
+    `is_inquiry`: nobody has taken money yet, the cardholder's bank only asks. `respond_by` is the last moment for
+    evidence. `withdrawn`: whether the gateway has taken the money from us; None where it does not say.
+    """
+
+    dispute_id: str
+    status: DisputeStatus
+    money: Money | None = None
+    reference: str = ""
+    gateway_transaction_id: str = ""
+    fee: Money | None = None
+    reason: str = ""  # the gateway's word
+    is_inquiry: bool = False
+    withdrawn: bool | None = None
+    respond_by: datetime | None = None
+    occurred_at: datetime | None = None
+    event_id: str = ""
+    raw: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,12 +185,17 @@ class CheckoutRequest:
     buyer_name: str = ""
     buyer_email: str = ""
     buyer_phone: str = ""
+    buyer_ip: str = ""
+    country: str = ""  # ISO 3166 alpha-2 of the buyer, where it is known
     capture: bool = True  # False: authorise only, where the gateway can
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkout:
-    """Where the customer pays. `request` and `response` are masked and safe to store."""
+    """Where the customer pays. `request` and `response` are masked and safe to store.
+
+    `gateway_transaction_id` is what the gateway calls this try, if it told us already; a later query carries it.
+    """
 
     pay_url: str = ""
     qr_text: str = ""
@@ -164,8 +206,34 @@ class Checkout:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueryRequest:
+    """A question about an attempt. `gateway_transaction_id` is what the gateway called it, "" where it never told."""
+
+    reference: str
+    money: Money
+    created_at: datetime
+    gateway_transaction_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureRequest:
+    """Authorised money to be taken or given free. `operation_id` is this wish's idempotency key at the gateway."""
+
+    reference: str
+    operation_id: str
+    money: Money
+    created_at: datetime
+    description: str = ""
+    gateway_transaction_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RefundRequest:
-    """A refund of a captured payment. `reference` is the refund's own, its idempotency key at the gateway."""
+    """A refund of a captured payment. `reference` is the refund's own, its idempotency key at the gateway.
+
+    `gateway_refund_id` is what the gateway called it, "" before it told. `requested_by` is a person or client, as our
+    audit trail names it.
+    """
 
     reference: str
     payment_reference: str
@@ -175,6 +243,14 @@ class RefundRequest:
     description: str
     locale: str
     requested_at: datetime
+    paid_at: datetime  # when the attempt that captured was created: some gateways want its date
+    gateway_refund_id: str = ""
+    requested_by: str = ""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether this refund alone returns all that was captured."""
+        return self.money == self.captured
 
 
 class Gateway(ABC):
@@ -185,6 +261,8 @@ class Gateway(ABC):
     """Settings that are stored encrypted and never shown."""
     notifies: ClassVar[bool] = True
     """Whether the provider reports payments by itself; False for money that a person confirms (COD)."""
+    proof_headers: ClassVar[tuple[str, ...]] = ()
+    """Headers (lower case) that prove a notification: kept encrypted beside it, so that it can be verified again."""
 
     @abstractmethod
     def reference(self, number: int, at: datetime) -> str:
@@ -198,20 +276,27 @@ class Gateway(ABC):
         """Open a payment. Raises GatewayUnavailable (unknown) or GatewayRejected (a definite no)."""
 
     @abstractmethod
-    def read_notification(self, message: HttpMessage) -> tuple[Report, ...]:
-        """What an IPN says. Raises ReportInvalid unless its signature holds and it is this account's."""
+    def read_notification(self, message: HttpMessage) -> tuple[Report | DisputeReport, ...]:
+        """What an IPN says; nothing (an authentic message that does not concern us) is an empty tuple.
+
+        Raises ReportInvalid unless its signature holds and it is this account's.
+        """
 
     @abstractmethod
     def read_return(self, message: HttpMessage) -> Report:
         """What a browser's return says; shown, never believed. Raises ReportInvalid."""
 
     @abstractmethod
-    def acknowledge(self, outcome: Acknowledgement) -> HttpReply:
-        """The provider's own words back."""
+    def acknowledge(self, outcome: Acknowledgement, message: HttpMessage | None = None) -> HttpReply:
+        """The provider's own words back; `message` is what we answer, for those who want it back."""
 
     @abstractmethod
-    def query(self, reference: str, *, created_at: datetime) -> Report:
+    def query(self, request: QueryRequest) -> Report:
         """Ask about an attempt. Raises GatewayUnavailable; never guesses."""
+
+    def can_refund(self, channel: str) -> bool:
+        """Whether money paid by this channel of a method can be sent back through the provider."""
+        return isinstance(self, Refunds)
 
 
 @runtime_checkable
@@ -231,10 +316,85 @@ class Refunds(Protocol):
 class Captures(Protocol):
     """A provider that can authorise first."""
 
-    def capture(self, *, reference: str, operation_id: str, money: Money, description: str) -> Report:
+    def capture(self, request: CaptureRequest) -> Report:
         """Take authorised money. Raises GatewayUnavailable or GatewayRejected."""
         ...
 
-    def cancel_authorization(self, *, reference: str, operation_id: str, money: Money, description: str) -> Report:
+    def cancel_authorization(self, request: CaptureRequest) -> Report:
         """Give authorised money free. Raises GatewayUnavailable or GatewayRejected."""
+        ...
+
+
+@runtime_checkable
+class Confirms(Protocol):
+    """A provider whose notifications prove too little: what they tell is asked for again before it is believed."""
+
+    def confirm(self, report: Report) -> Report:
+        """The provider's own word on what a message told; the report itself where nothing needs asking.
+
+        Raises GatewayUnavailable: then the message waits and is tried again.
+        """
+        ...
+
+
+@runtime_checkable
+class Echoes(Protocol):
+    """A provider that wants its notification sent back to it, besides the answer."""
+
+    def echo(self, message: HttpMessage) -> None:
+        """Send it back, after it was committed. Raises GatewayUnavailable."""
+        ...
+
+
+@runtime_checkable
+class Disputes(Protocol):
+    """A provider at which a dispute is answered by calls. Elsewhere it is answered by e-mail or in its portal."""
+
+    def query_dispute(self, dispute_id: str) -> DisputeReport:
+        """Ask about a dispute. Raises GatewayUnavailable or GatewayRejected."""
+        ...
+
+    def submit_evidence(self, dispute_id: str, evidence: Evidence) -> DisputeReport:
+        """Contest a dispute, once and for all. Raises GatewayUnavailable or GatewayRejected."""
+        ...
+
+    def accept_dispute(self, dispute_id: str) -> DisputeReport:
+        """Give a dispute up: the loss is ours. Raises GatewayUnavailable or GatewayRejected."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceFile:
+    """A document for a dispute. `purpose` is one of our words: receipt, shipping, communication, policy, other."""
+
+    name: str
+    content_type: str
+    content: bytes
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What we say against a dispute. `reference` is this submission's idempotency key."""
+
+    reference: str
+    text: str
+    files: tuple[EvidenceFile, ...] = ()
+
+
+@runtime_checkable
+class SettlementFiles(Protocol):
+    """A provider whose settlement files we can read."""
+
+    def read_settlement(self, content: bytes, *, name: str) -> SettlementFile:
+        """The lines of a file. Raises SettlementUnreadable naming row and column. Reading it twice gives the same."""
+        ...
+
+
+@runtime_checkable
+class SettlementApi(Protocol):
+    """A provider that tells settlements by calls."""
+
+    def settlements(self, *, since: datetime, until: datetime) -> Iterator[SettlementFile]:
+        """Each payout of that span with its lines, oldest first. Raises GatewayUnavailable."""
         ...

@@ -14,6 +14,7 @@ from gateways.base import (
     Gateway,
     HttpMessage,
     HttpReply,
+    QueryRequest,
     Report,
     ReportInvalid,
     ReportStatus,
@@ -43,10 +44,10 @@ class CashOnDelivery(Gateway):
         """There is no page to return from. Raises ReportInvalid, always."""
         raise ReportInvalid("cod: there is no return page")
 
-    def acknowledge(self, outcome: Acknowledgement) -> HttpReply:
+    def acknowledge(self, outcome: Acknowledgement, message: HttpMessage | None = None) -> HttpReply:
         """Whoever calls here is mistaken."""
         return HttpReply(404)
 
-    def query(self, reference: str, *, created_at: datetime) -> Report:
+    def query(self, request: QueryRequest) -> Report:
         """Still waiting, until a person or the carrier confirms."""
-        return Report(reference=reference, status=ReportStatus.PENDING)
+        return Report(reference=request.reference, status=ReportStatus.PENDING)

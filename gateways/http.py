@@ -16,10 +16,10 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Any, Final, TypeAlias
+from urllib.parse import urlencode, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -44,6 +44,10 @@ BROKEN: Final = "broken"  # the connection ended before a whole answer
 SERVER_ERROR: Final = "server_error"
 UNREADABLE: Final = "unreadable"  # a redirect, too large, not strict JSON
 
+Reader: TypeAlias = Callable[[bytes], Mapping[str, object]]
+"""Makes an answer's body into names and values. Raises ValueError for what it cannot read."""
+JSON_TYPE: Final = "application/json; charset=UTF-8"
+FORM_TYPE: Final = "application/x-www-form-urlencoded; charset=UTF-8"
 MAX_REPLY_BYTES: Final = 1_000_000
 IDLE_SECONDS: Final = 20.0
 """A kept connection older than this is not trusted: the far end may be closing it just now, and then a POST that was
@@ -74,11 +78,22 @@ class Retries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """An HTTP answer below 500 whose body is a strict JSON object."""
+    """An HTTP answer below 500 whose body could be read: strict JSON objects, unless the call brought a reader."""
 
     status: int
     data: Mapping[str, object]
     headers: Mapping[str, str] = field(default_factory=dict)  # names in lower case
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What stays the same in every try of one call."""
+
+    method: str
+    url: str
+    operation: str
+    headers: Mapping[str, str]
+    read: Reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,55 +115,106 @@ class HttpClient:
         operation: str,
         headers: Mapping[str, str] | None = None,
         safe: bool = False,
+        read: Reader = strict_json.read_object,
     ) -> Reply:
         """POST a JSON object and read one. Raises GatewayUnavailable.
 
         `make_body` is called once for each try, so that a repeated question can carry a new request id. Only `safe`
         calls are repeated, and none once `timeouts.total` seconds have gone by.
         """
-        self._check_url(url)
+
+        def encoded() -> bytes:
+            return json.dumps(make_body(), ensure_ascii=False).encode()
+
+        asking = _Call("POST", url, operation, {"Content-Type": JSON_TYPE, **(headers or {})}, read)
+        return self._call(asking, encoded, safe=safe)
+
+    def post_form(
+        self,
+        url: str,
+        make_fields: Callable[[], Mapping[str, str] | Sequence[tuple[str, str]]],
+        *,
+        operation: str,
+        headers: Mapping[str, str] | None = None,
+        safe: bool = False,
+        read: Reader = strict_json.read_object,
+    ) -> Reply:
+        """POST form fields (UTF-8, a space becomes "+"), otherwise as post_json. Raises GatewayUnavailable."""
+
+        def encoded() -> bytes:
+            return urlencode(make_fields()).encode()
+
+        asking = _Call("POST", url, operation, {"Content-Type": FORM_TYPE, **(headers or {})}, read)
+        return self._call(asking, encoded, safe=safe)
+
+    def post_bytes(
+        self,
+        url: str,
+        body: bytes,
+        *,
+        content_type: str,
+        operation: str,
+        headers: Mapping[str, str] | None = None,
+        read: Reader = strict_json.read_object,
+    ) -> Reply:
+        """POST a body as it is, once. Raises GatewayUnavailable."""
+        asking = _Call("POST", url, operation, {"Content-Type": content_type, **(headers or {})}, read)
+        return self._call(asking, lambda: body, safe=False)
+
+    def get(
+        self,
+        url: str,
+        query: Mapping[str, str] | Sequence[tuple[str, str]] = (),
+        *,
+        operation: str,
+        headers: Mapping[str, str] | None = None,
+        read: Reader = strict_json.read_object,
+    ) -> Reply:
+        """GET, which asks and changes nothing, so it is repeated like any safe call. Raises GatewayUnavailable."""
+        whole = f"{url}?{urlencode(query)}" if query else url
+        return self._call(_Call("GET", whole, operation, dict(headers or {}), read), lambda: b"", safe=True)
+
+    def _call(self, call: _Call, make_body: Callable[[], bytes], *, safe: bool) -> Reply:
+        self._check_url(call.url)
         started = time.monotonic()
         failures = 0
         while True:
             if before_request is not None:
                 before_request()
             if admit is not None:
-                admit(self.gateway, operation)
+                admit(self.gateway, call.operation)
             try:
-                return self._try(url, make_body(), operation=operation, headers=headers or {})
+                return self._try(call, make_body())
             except GatewayUnavailable:
                 failures += 1
                 if not safe or failures >= self.retries.tries or time.monotonic() - started >= self.timeouts.total:
                     raise
                 time.sleep(self.retries.pause(failures))
 
-    def _try(self, url: str, body: Mapping[str, object], *, operation: str, headers: Mapping[str, str]) -> Reply:
+    def _try(self, call: _Call, body: bytes) -> Reply:
         started = time.monotonic()
         outcome = BROKEN
         try:
-            reply = self._exchange(url, json.dumps(body, ensure_ascii=False).encode(), headers)
+            reply = self._exchange(call, body)
             outcome = OK
         except _Failed as failure:
             outcome = failure.outcome
             raise GatewayUnavailable(
-                f"{self.gateway} {operation}: {failure}", code=outcome, never_sent=outcome == NEVER_SENT
+                f"{self.gateway} {call.operation}: {failure}", code=outcome, never_sent=outcome == NEVER_SENT
             ) from failure
         finally:
             if on_call is not None:
-                on_call(self.gateway, operation, outcome, time.monotonic() - started)
+                on_call(self.gateway, call.operation, outcome, time.monotonic() - started)
         return reply
 
-    def _exchange(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+    def _exchange(self, call: _Call, body: bytes) -> Reply:
         with _Deadline(self.timeouts.total) as deadline:
             try:
-                response = _session().post(
-                    url,
-                    data=body,
-                    headers={
-                        "Content-Type": "application/json; charset=UTF-8",
-                        "Accept": "application/json",
-                        **headers,
-                    },
+                response = _session().request(
+                    call.method,
+                    call.url,
+                    data=body or None,
+                    headers={"Accept": "application/json", **call.headers},
                     timeout=(self.timeouts.connect, self.timeouts.read),
                     allow_redirects=False,
                     stream=True,
@@ -162,8 +228,8 @@ class HttpClient:
         if response.is_redirect or 300 <= response.status_code < 400:
             raise _Failed(UNREADABLE, f"HTTP {response.status_code} leads elsewhere")
         try:
-            data = strict_json.read_object(content)
-        except strict_json.InvalidJson as error:
+            data = call.read(content)
+        except ValueError as error:  # strict_json's InvalidJson is one
             raise _Failed(UNREADABLE, f"HTTP {response.status_code}: {error}") from error
         lower = {name.lower(): value for name, value in response.headers.items()}
         return Reply(status=response.status_code, data=data, headers=lower)

@@ -15,12 +15,12 @@ from typing import ClassVar, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from config.core import ids, strict_json
-from config.core.money import Money
 from gateways import momo_answers as answers
 from gateways import momo_codes
 from gateways import momo_messages as messages
 from gateways.base import (
     Acknowledgement,
+    CaptureRequest,
     Checkout,
     CheckoutRequest,
     Gateway,
@@ -28,6 +28,7 @@ from gateways.base import (
     GatewayUnavailable,
     HttpMessage,
     HttpReply,
+    QueryRequest,
     RefundRequest,
     Report,
     ReportAbout,
@@ -178,7 +179,7 @@ class MoMo(Gateway):
             raise ReportInvalid("momo: a parameter occurs twice")
         return self._verified(messages.notification_fields(data, messages.query_number), data.get("signature"))
 
-    def acknowledge(self, outcome: Acknowledgement) -> HttpReply:
+    def acknowledge(self, outcome: Acknowledgement, message: HttpMessage | None = None) -> HttpReply:
         """204 and nothing else for whatever was authentic (manual); 400 for a forgery; 503 asks MoMo to come again."""
         if outcome is Acknowledgement.BAD_SIGNATURE:
             return HttpReply(400)
@@ -195,8 +196,9 @@ class MoMo(Gateway):
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
-    def query(self, reference: str, *, created_at: datetime) -> Report:
+    def query(self, request: QueryRequest) -> Report:
         """Ask about a payment; known refunds come along. UNKNOWN when MoMo's answer is that the question failed."""
+        reference = request.reference
         reply = self._ask(QUERY_PATH, reference, operation="query")
         code = messages.result_code(reply.data)
         if momo_codes.queried_status(code) in (ReportStatus.NOT_FOUND, ReportStatus.UNKNOWN):
@@ -292,23 +294,23 @@ class MoMo(Gateway):
 
     # --- authorise first ---------------------------------------------------------------------------------------------
 
-    def capture(self, *, reference: str, operation_id: str, money: Money, description: str) -> Report:
+    def capture(self, request: CaptureRequest) -> Report:
         """Take authorised money (manual: "confirm")."""
-        return self._confirm("capture", reference, operation_id, money, description)
+        return self._confirm("capture", request)
 
-    def cancel_authorization(self, *, reference: str, operation_id: str, money: Money, description: str) -> Report:
+    def cancel_authorization(self, request: CaptureRequest) -> Report:
         """Give authorised money free. The report's status is CANCELLED."""
-        return self._confirm("cancel", reference, operation_id, money, description)
+        return self._confirm("cancel", request)
 
-    def _confirm(self, request_type: str, reference: str, operation_id: str, money: Money, description: str) -> Report:
+    def _confirm(self, request_type: str, request: CaptureRequest) -> Report:
         body: dict[str, object] = {
             "partnerCode": self.partner_code,
-            "requestId": operation_id,
-            "orderId": reference,
+            "requestId": request.operation_id,
+            "orderId": request.reference,
             "requestType": request_type,
-            "amount": messages.vnd(money),
+            "amount": messages.vnd(request.money),
             "lang": "en",
-            "description": messages.free_text(description),
+            "description": messages.free_text(request.description),
         }
         reply = self._post(CONFIRM_PATH, messages.CONFIRM_REQUEST, lambda: body, operation=request_type)
         code = messages.result_code(reply.data)
@@ -319,12 +321,16 @@ class MoMo(Gateway):
         answers.check_echo(
             reply,
             operation=request_type,
-            expected={"partnerCode": self.partner_code, "orderId": reference, "amount": money.minor},
+            expected={"partnerCode": self.partner_code, "orderId": request.reference, "amount": request.money.minor},
         )
         report = messages.payment_report(answers.queried_fields(reply), momo_codes.payment_status)
         if request_type == "cancel" and code == 0:
             return Report(
-                reference=reference, status=ReportStatus.CANCELLED, money=money, code=report.code, raw=report.raw
+                reference=request.reference,
+                status=ReportStatus.CANCELLED,
+                money=request.money,
+                code=report.code,
+                raw=report.raw,
             )
         return report
 

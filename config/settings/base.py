@@ -189,6 +189,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 
 SANDBOX_URL = read.url(env, "SANDBOX_URL", default="")
 """The gateways' faked side, where there is one: the demo and its tests."""
+SANDBOX_HOSTS = [host for host in [urlsplit(SANDBOX_URL).hostname] if host]
+"""Hosts that adapters may call without TLS."""
 GATEWAYS = {
     "momo": {
         "partner_code": env.str("PARTNER_CODE_MOMO", default="MOMO"),
@@ -197,7 +199,7 @@ GATEWAYS = {
         "previous_access_key": env.str("PREVIOUS_ACCESS_KEY_MOMO", default=""),
         "previous_secret_key": env.str("PREVIOUS_SECRET_KEY_MOMO", default=""),
         "endpoint": env.str("ENDPOINT_MOMO", default="https://test-payment.momo.vn"),
-        "plain_http_hosts": [host for host in [urlsplit(SANDBOX_URL).hostname] if host],
+        "plain_http_hosts": SANDBOX_HOSTS,
     },
     "cod": {},
 }

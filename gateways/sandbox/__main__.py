@@ -8,16 +8,21 @@ import sys
 import threading
 from pathlib import Path
 
-from gateways.sandbox.server import RETRY_DELAYS, start
+from gateways.sandbox.server import PROVIDERS, RETRY_DELAYS, start
 from gateways.sandbox.state import Merchant
 
 
 def _merchant(text: str) -> Merchant:
-    provider, *rest = text.split(":")
-    if provider != "momo" or len(rest) != 3:
-        raise argparse.ArgumentTypeError("expected momo:PARTNER_CODE:ACCESS_KEY:SECRET_KEY")
-    code, access, secret = rest
-    return Merchant(provider=provider, code=code, keys={"accessKey": access, "secretKey": secret})
+    name, *rest = text.split(":")
+    provider = next((one for one in PROVIDERS if one.name == name), None)
+    if provider is None or len(rest) != 1 + len(provider.key_names):
+        raise argparse.ArgumentTypeError(f"expected one of {', '.join(_merchant_forms())}")
+    code, *keys = rest
+    return Merchant(provider=name, code=code, keys=dict(zip(provider.key_names, keys, strict=True)))
+
+
+def _merchant_forms() -> list[str]:
+    return [":".join([one.name, "code", *one.key_names]) for one in PROVIDERS]
 
 
 def _delays(text: str) -> tuple[float, ...]:
@@ -41,9 +46,7 @@ def main() -> int:
     parser.add_argument(
         "--ipn-retries", type=_delays, default=RETRY_DELAYS, help="seconds between tries, such as 1,5,15"
     )
-    parser.add_argument(
-        "--merchant", type=_merchant, action="append", default=[], help="momo:PARTNER_CODE:ACCESS_KEY:SECRET_KEY"
-    )
+    parser.add_argument("--merchant", type=_merchant, action="append", default=[], help=", ".join(_merchant_forms()))
     options = parser.parse_args()
     try:
         running = start(

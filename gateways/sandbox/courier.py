@@ -26,6 +26,7 @@ class Parcel:
     url: str
     body: bytes
     kind: str = "genuine"
+    method: str = "POST"  # with GET everything is in the url
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -98,9 +99,10 @@ class Courier:
     def _deliver(self, parcel: Parcel, *, tried: int) -> int:
         status, error = 0, ""
         try:
-            reply = self._session().post(
+            reply = self._session().request(
+                parcel.method,
                 parcel.url,
-                data=parcel.body,
+                data=parcel.body or None,
                 headers=dict(parcel.headers),
                 timeout=TIMEOUT_SECONDS,
                 allow_redirects=False,

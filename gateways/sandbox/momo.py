@@ -28,6 +28,7 @@ class MoMo(Provider):
     """The wallet."""
 
     name: ClassVar[str] = NAME
+    key_names: ClassVar[tuple[str, ...]] = ("accessKey", "secretKey")
     impossible: ClassVar[frozenset[Fault]] = frozenset({Fault.WRONG_CURRENCY})
 
     def __init__(self, sandbox: Sandbox) -> None:

@@ -49,6 +49,9 @@ class Provider(ABC):
     impossible: ClassVar[frozenset[Fault]] = frozenset()
     """Faults that this provider cannot have, such as a wrong currency where there is only one."""
 
+    key_names: ClassVar[tuple[str, ...]]
+    """What a merchant's keys are called here, in the order in which the command line takes them."""
+
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
 

@@ -19,7 +19,6 @@ from config.core.admin.cells import Cell, money, money_text, page, read_money
 from config.core.admin.deeds import Deed, Doing, Done, ReasonForm
 from config.core.admin.panels import Panel, Table, columns, num
 from config.core.money import Money, MoneyError
-from gateways.base import Refunds
 from ledger.admin import t_accounts
 from payments import postings, refund_split
 from payments.models import Capture, Payment, Refund, RefundLine
@@ -146,7 +145,7 @@ class RefundForm(ReasonForm):
 def can_gateway_refund(payment: Payment) -> bool:
     """Whether the gateway that took the money can send it back."""
     capture = payment.captures.filter(disposition=Capture.Disposition.APPLIED).select_related("account").first()
-    return capture is not None and isinstance(accounts.of(capture.account), Refunds)
+    return capture is not None and accounts.can_refund(capture)
 
 
 def units_left(payment: Payment) -> list[Unit]:

@@ -59,6 +59,7 @@ def _take(request: HttpRequest, account: str, *, methods: Sequence[str]) -> Http
         query=request.META.get("QUERY_STRING", ""),
         headers={name.lower(): value for name, value in request.headers.items()},
         body=body,
+        received_at=clock.now(),
     )
     try:
         reply = notifications.receive_notification(

@@ -28,6 +28,7 @@ class Notification(models.Model):
     path = models.CharField(max_length=500)
     query = EncryptedTextField(blank=True, default="")
     headers = models.JSONField(default=dict)  # the harmless ones
+    proof = EncryptedTextField(blank=True, default="")  # JSON of the headers that prove it (Gateway.proof_headers)
     body = EncryptedTextField(blank=True, default="")  # latin-1, so that any bytes come back as they were
     remote_ip = models.GenericIPAddressField(null=True)
     status = models.CharField(max_length=10, choices=NotificationStatus.choices, default=NotificationStatus.RECEIVED)

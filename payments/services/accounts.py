@@ -12,7 +12,7 @@ from django.conf import settings
 from gateways import registry
 from gateways.base import Gateway
 from payments.errors import MethodNotFound
-from payments.models import GatewayAccount, PaymentMethod
+from payments.models import Capture, GatewayAccount, PaymentMethod
 
 CACHE_SECONDS: Final = 5.0
 """How long a process may go on with an account's old settings: short enough for a key rotation, long enough for IPNs."""
@@ -46,6 +46,12 @@ def by_code(code: str) -> Connected:
 def of(account: GatewayAccount) -> Gateway:
     """The adapter of an account, from the cache where it can be."""
     return by_code(account.code).gateway
+
+
+def can_refund(capture: Capture) -> bool:
+    """Whether the gateway that took this money can send it back."""
+    channel = capture.attempt.method.channel if capture.attempt else ""
+    return of(capture.account).can_refund(channel)
 
 
 def method(code: str) -> PaymentMethod | None:

@@ -15,7 +15,7 @@ from django.db import transaction
 
 from config.core import audit, faultpoints
 from config.core.errors import DomainError
-from gateways.base import Captures, GatewayRejected, GatewayUnavailable, Report, ReportStatus
+from gateways.base import CaptureRequest, Captures, GatewayRejected, GatewayUnavailable, Report, ReportStatus
 from payments.errors import GatewayRefused, GatewayTimeout, GatewayTrouble, NotPayable
 from payments.models import Attempt, AttemptEvent, Payment
 from payments.services import accounts, attempts, endings, expiry, locks, reports
@@ -37,10 +37,7 @@ def capture(*, payment_id: str, actor: str, at: datetime) -> Payment:
         report = _call(
             attempt,
             lambda gateway: gateway.capture(
-                reference=attempt.gateway_reference,
-                operation_id=f"{attempt.gateway_reference}-k",
-                money=attempt.amount,
-                description=f"Capture of {payment_id}",
+                _request(attempt, operation_id=f"{attempt.gateway_reference}-k", description=f"Capture of {payment_id}")
             ),
         )
         reports.apply_report(report=report, heard=_heard(attempt, actor, at))
@@ -61,10 +58,11 @@ def cancel(*, payment_id: str, actor: str, reason: str, at: datetime) -> Payment
         report = _call(
             attempt,
             lambda gateway: gateway.cancel_authorization(
-                reference=attempt.gateway_reference,
-                operation_id=f"{attempt.gateway_reference}-v",
-                money=attempt.amount,
-                description=reason or f"Cancellation of {payment_id}",
+                _request(
+                    attempt,
+                    operation_id=f"{attempt.gateway_reference}-v",
+                    description=reason or f"Cancellation of {payment_id}",
+                )
             ),
         )
         reports.apply_report(report=report, heard=_heard(attempt, actor, at))
@@ -104,6 +102,17 @@ def _intend(payment_id: str, *, wish: str, done: PaymentStatus, actor: str, at: 
     attempts.note(attempt, attempt.status, source=AttemptEvent.Source.API, at=at, actor=actor, reason=wish)
     audit.record(actor=actor, action=f"payment.{wish}_requested", object_type="payment", object_id=payment.id)
     return attempt
+
+
+def _request(attempt: Attempt, *, operation_id: str, description: str) -> CaptureRequest:
+    return CaptureRequest(
+        reference=attempt.gateway_reference,
+        operation_id=operation_id,
+        money=attempt.amount,
+        created_at=attempt.created_at,
+        description=description,
+        gateway_transaction_id=attempt.gateway_transaction_id,
+    )
 
 
 def _call(attempt: Attempt, request: Callable[[Captures], Report]) -> Report:

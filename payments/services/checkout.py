@@ -265,6 +265,7 @@ def _request(payment: Payment, attempt: Attempt, *, at: datetime) -> CheckoutReq
         buyer_name=order.buyer_name,
         buyer_email=order.buyer_email,
         buyer_phone=order.buyer_phone,
+        buyer_ip=context.get().ip or "",
     )
 
 

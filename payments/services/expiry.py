@@ -10,7 +10,7 @@ from django.db import transaction
 
 from config.core import faultpoints
 from config.core.errors import DomainError
-from gateways.base import GatewayError, GatewayRejected, GatewayUnavailable, ReportInvalid
+from gateways.base import GatewayError, GatewayRejected, GatewayUnavailable, QueryRequest, ReportInvalid
 from payments.errors import NotPayable, PaymentNotFound
 from payments.models import Attempt, AttemptEvent, MoneyCase, Payment
 from payments.services import accounts, attempts, cases, checkout, endings, locks, reports
@@ -41,7 +41,14 @@ def ask(attempt: Attempt, *, source: AttemptEvent.Source, at: datetime, actor: s
         checkout.finish(attempt, at=at)
         return None
     try:
-        report = gateway.query(attempt.gateway_reference, created_at=attempt.created_at)
+        report = gateway.query(
+            QueryRequest(
+                reference=attempt.gateway_reference,
+                money=attempt.amount,
+                created_at=attempt.created_at,
+                gateway_transaction_id=attempt.gateway_transaction_id,
+            )
+        )
     except (GatewayUnavailable, GatewayRejected, ReportInvalid) as error:
         log.warning("query_failed", gateway=gateway.code, gateway_ref=attempt.gateway_reference, error=str(error))
         if source is AttemptEvent.Source.POLL:
@@ -50,6 +57,8 @@ def ask(attempt: Attempt, *, source: AttemptEvent.Source, at: datetime, actor: s
     heard = Heard(account=attempt.account, source=source, at=at, actor=actor)
     faultpoints.reach("query.answered")
     outcome = reports.apply_report(report=report, heard=heard)
+    for other in report.others:
+        reports.apply_report(report=other, heard=heard)
     faultpoints.reach("query.applied")
     if source is AttemptEvent.Source.POLL:
         _schedule(attempt.id, at=at)

@@ -13,9 +13,21 @@ from django.db import DatabaseError, connection, transaction
 
 from config.core import audit, clock, crypto, deadletters, faultpoints, ids, metrics
 from config.core.models import DeadLetter
-from gateways.base import Acknowledgement, HttpMessage, HttpReply, ReportAbout, ReportInvalid
-from payments.models import AttemptEvent, GatewayAccount, Notification
-from payments.services import accounts, refund_steps, reports
+from gateways.base import (
+    Acknowledgement,
+    Confirms,
+    DisputeReport,
+    Echoes,
+    Gateway,
+    GatewayUnavailable,
+    HttpMessage,
+    HttpReply,
+    Report,
+    ReportAbout,
+    ReportInvalid,
+)
+from payments.models import AttemptEvent, Notification
+from payments.services import accounts, disputes, refund_steps, reports
 from payments.services.accounts import Connected
 from payments.states import NotificationStatus
 
@@ -31,6 +43,8 @@ _DONE: Final = (NotificationStatus.PROCESSED, NotificationStatus.IGNORED)
 _ACKNOWLEDGEMENTS: Final = {
     reports.Outcome.APPLIED: Acknowledgement.ACCEPTED,
     reports.Outcome.HELD: Acknowledgement.ACCEPTED,
+    reports.Outcome.WRONG_AMOUNT: Acknowledgement.WRONG_AMOUNT,
+    reports.Outcome.UNKNOWN_ORDER: Acknowledgement.UNKNOWN_ORDER,
     reports.Outcome.NOTED: Acknowledgement.ACCEPTED,
     reports.Outcome.ALREADY_APPLIED: Acknowledgement.DUPLICATE,
     reports.Outcome.NOTHING_NEW: Acknowledgement.DUPLICATE,
@@ -55,18 +69,28 @@ def receive_notification(*, account_code: str, message: HttpMessage, remote_ip: 
     connected = accounts.by_code(account_code)
     gateway = connected.gateway
     try:
-        kept = _keep(connected.account, message, remote_ip=remote_ip, at=at)
+        kept = _keep(connected, message, remote_ip=remote_ip, at=at)
         faultpoints.reach("ipn.kept")
         if kept.status in _DONE:
             _count(gateway.code, "duplicate", at)
-            return gateway.acknowledge(Acknowledgement.DUPLICATE)
+            return gateway.acknowledge(Acknowledgement.DUPLICATE, message)
         acknowledgement = _process(kept.id, connected, message, source=AttemptEvent.Source.WEBHOOK, at=at)
-    except DatabaseError:
+    except (DatabaseError, GatewayUnavailable):
         log.exception("notification_failed", gateway=gateway.code)
         _count(gateway.code, "error", at)
-        return gateway.acknowledge(Acknowledgement.ERROR)
+        return gateway.acknowledge(Acknowledgement.ERROR, message)
     faultpoints.reach("ipn.applied")
-    return gateway.acknowledge(acknowledgement)
+    if isinstance(gateway, Echoes) and acknowledgement is not Acknowledgement.BAD_SIGNATURE:
+        _echo(gateway, message)
+    return gateway.acknowledge(acknowledgement, message)
+
+
+def _echo(gateway: Echoes, message: HttpMessage) -> None:
+    """Send a message back to its gateway; what fails is made up for by the gateway's next delivery."""
+    try:
+        gateway.echo(message)
+    except GatewayUnavailable as error:
+        log.warning("echo_failed", error=str(error))
 
 
 def process_waiting(*, at: datetime, limit: int = 200) -> int:
@@ -120,34 +144,59 @@ def stored_message(notification: Notification) -> HttpMessage:
         method=notification.method,
         path=notification.path,
         query=notification.query,
-        headers=notification.headers,
+        headers={**notification.headers, **json.loads(notification.proof or "{}")},
         body=notification.body.encode("latin-1"),
+        received_at=notification.received_at,
     )
 
 
-def _keep(account: GatewayAccount, message: HttpMessage, *, remote_ip: str | None, at: datetime) -> Kept:
-    """Insert the raw message, or count one more delivery of the same bytes. One statement, committed at once."""
+def _keep(connected: Connected, message: HttpMessage, *, remote_ip: str | None, at: datetime) -> Kept:
+    """Insert the raw message, or count one more delivery of the same bytes. One statement, committed at once.
+
+    The proof is kept as it came first, and anew only where the first was refused: a forger must not be able to spoil
+    the proof of a message that waits for its next try.
+    """
+    account = connected.account
     digest = hashlib.sha256(b"\n".join([message.query.encode(), message.body])).hexdigest()
     identifier = ids.notification_id()
     body = crypto.encrypt(message.body.decode("latin-1"), context=f"payments_notification.body:{identifier}")
     query = crypto.encrypt(message.query, context=f"payments_notification.query:{identifier}") if message.query else ""
     headers = {name: message.headers[name][:200] for name in _KEPT_HEADERS if name in message.headers}
+    proof = _proof_of(connected.gateway, message, identifier)
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO payments_notification (id, gateway, account_id, dedupe_key, method, path, query, headers, body,
-                remote_ip, status, outcome, error, deliveries, tries, received_at, next_try_at)
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'received', '', '', 1, 0, %s, %s)
+            INSERT INTO payments_notification (id, gateway, account_id, dedupe_key, method, path, query, headers, proof,
+                body, remote_ip, status, outcome, error, deliveries, tries, received_at, next_try_at)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'received', '', '', 1, 0, %s, %s)
             ON CONFLICT (gateway, account_id, dedupe_key) DO UPDATE SET deliveries = payments_notification.deliveries + 1
             RETURNING id, status
             """,
             [
                 identifier, account.gateway, account.id, digest, message.method[:8], message.path[:500], query,
-                json.dumps(headers), body, remote_ip, at, at + RETRY_AFTER[0],
+                json.dumps(headers), proof, body, remote_ip, at, at + RETRY_AFTER[0],
             ],
         )  # fmt: skip
         row = cursor.fetchone()
+    if proof and row[1] == NotificationStatus.REJECTED:
+        _keep_new_proof(row[0], connected.gateway, message, at=at)
     return Kept(id=row[0], status=row[1])
+
+
+def _proof_of(gateway: Gateway, message: HttpMessage, identifier: str) -> str:
+    """The proving headers, encrypted for one row; "" where the proof is in the message itself."""
+    proof = {name: message.headers[name][:1000] for name in gateway.proof_headers if name in message.headers}
+    context = f"payments_notification.proof:{identifier}"
+    return crypto.encrypt(json.dumps(proof), context=context) if proof else ""
+
+
+def _keep_new_proof(notification_id: str, gateway: Gateway, message: HttpMessage, *, at: datetime) -> None:
+    """A refused message came again: its signature is made anew each time, and so is its age."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE payments_notification SET proof = %s, received_at = %s WHERE id = %s AND status = 'rejected'",
+            [_proof_of(gateway, message, notification_id), at, notification_id],
+        )
 
 
 def _process(
@@ -163,16 +212,37 @@ def _process(
         return Acknowledgement.BAD_SIGNATURE
     faultpoints.reach("ipn.verified")
     acknowledgement = Acknowledgement.ACCEPTED
+    heard = reports.Heard(account=connected.account, source=source, at=at, notification_id=notification_id)
     for report in told:
-        heard = reports.Heard(account=connected.account, source=source, at=at, notification_id=notification_id)
-        if report.about is ReportAbout.REFUND:
-            outcome = refund_steps.apply_refund_report(report=report, heard=heard)
-        else:
-            outcome = reports.apply_report(report=report, heard=heard)
+        outcome = _apply(report, gateway, heard)
         acknowledgement = _ACKNOWLEDGEMENTS[outcome]
         log.info(f"{gateway.code}_callback", outcome=outcome.value, gateway_ref=report.reference)
         _count(gateway.code, "orphan" if outcome is reports.Outcome.ORPHAN else "ok", at)
+    if not told:
+        _ignore(notification_id, at=at)
+        _count(gateway.code, "ok", at)
     return acknowledgement
+
+
+def _apply(report: Report | DisputeReport, gateway: Gateway, heard: reports.Heard) -> reports.Outcome:
+    """Believe one report, after asking for it again where the message alone proves too little."""
+    if isinstance(report, DisputeReport):
+        return disputes.apply_dispute_report(report=report, heard=heard)
+    if isinstance(gateway, Confirms):
+        report = gateway.confirm(report)
+    if report.about is ReportAbout.REFUND:
+        return refund_steps.apply_refund_report(report=report, heard=heard)
+    outcome = reports.apply_report(report=report, heard=heard)
+    for other in report.others:
+        reports.apply_report(report=other, heard=heard)
+    return outcome
+
+
+def _ignore(notification_id: str, *, at: datetime) -> None:
+    """An authentic message that does not concern payments, refunds or disputes."""
+    Notification.objects.filter(id=notification_id).exclude(status__in=_DONE).update(
+        status=NotificationStatus.IGNORED, outcome="not_for_us", next_try_at=None, processed_at=at
+    )
 
 
 def _count(gateway: str, outcome: str, at: datetime) -> None:
@@ -196,7 +266,7 @@ def _retry(notification: Notification, *, at: datetime) -> int:
     message = stored_message(notification)
     try:
         _process(notification.id, connected, message, source=AttemptEvent.Source.WEBHOOK, at=at)
-    except DatabaseError as error:
+    except (DatabaseError, GatewayUnavailable) as error:
         log.exception("notification_failed", notification=notification.id)
         _put_off(notification, str(error), at=at)
         return 0

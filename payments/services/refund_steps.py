@@ -94,6 +94,9 @@ def _request(refund: Refund) -> RefundRequest:
         description=refund.reason,
         locale=refund.payment.locale if refund.payment else "vi",
         requested_at=refund.created_at,
+        paid_at=attempt.created_at if attempt else capture.occurred_at,
+        gateway_refund_id=refund.gateway_refund_id,
+        requested_by=refund.requested_by,
     )
 
 

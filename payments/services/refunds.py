@@ -13,7 +13,6 @@ from config.core import audit, faultpoints, ids
 from config.core.idempotency import IdempotencyMismatch
 from config.core.models import User
 from config.core.money import Money
-from gateways.base import Refunds
 from payments import refund_split
 from payments.errors import PaymentNotFound, RefundRefused, RefundTooMuch
 from payments.models import Capture, Payment, Refund, RefundLine
@@ -235,8 +234,8 @@ def _begin(
 
 
 def _route(capture: Capture) -> Refund.Route:
-    gateway = accounts.of(capture.account)
-    return Refund.Route.GATEWAY if isinstance(gateway, Refunds) else Refund.Route.BANK
+    """By the gateway where it can send back what came by that channel, else by bank transfer."""
+    return Refund.Route.GATEWAY if accounts.can_refund(capture) else Refund.Route.BANK
 
 
 def _reference(capture: Capture, refund_id: str, at: datetime) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -34,10 +35,16 @@ class Outcome(StrEnum):
 
     APPLIED = "applied"  # money came and paid its payment
     HELD = "held"  # money came and waits in suspense with a case
+    WRONG_AMOUNT = "wrong_amount"  # held, as it is another sum or currency than was asked for
+    UNKNOWN_ORDER = "unknown_order"  # held, as nothing of ours has that reference
     ALREADY_APPLIED = "already_applied"  # we knew
     NOTED = "noted"  # no money; a state moved
     NOTHING_NEW = "nothing_new"  # worse or older news than what we know
     ORPHAN = "orphan"  # nothing of ours by that reference, and no money
+
+
+NEWS: Final = frozenset({Outcome.APPLIED, Outcome.HELD, Outcome.WRONG_AMOUNT, Outcome.UNKNOWN_ORDER, Outcome.NOTED})
+"""Outcomes by which something changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +249,15 @@ def _hold(capture: Capture, problem: MoneyCase.Kind, heard: Heard) -> Outcome:
     )
     cases.open_for_money(capture=capture, kind=problem, at=heard.at, actor=heard.who)
     metrics.money_case_opened(gateway=heard.account.gateway, kind=problem.value)
-    return Outcome.HELD
+    return _HELD_AS.get(problem, Outcome.HELD)
+
+
+_HELD_AS = {
+    MoneyCase.Kind.AMOUNT_MISMATCH: Outcome.WRONG_AMOUNT,
+    MoneyCase.Kind.CURRENCY_MISMATCH: Outcome.WRONG_AMOUNT,
+    MoneyCase.Kind.UNKNOWN_ORDER: Outcome.UNKNOWN_ORDER,
+}
+"""Held money that some gateways want other words for (VNPay: 04, 01); they stop asking at the next "we know"."""
 
 
 def _authorize(report: Report, heard: Heard, payment: Payment, attempt: Attempt) -> Outcome:
@@ -321,7 +336,7 @@ _ENDS_AUTHORIZED = {
 
 def _settle_notification(heard: Heard, outcome: Outcome, payment: Payment | None, attempt: Attempt | None) -> None:
     """Mark the message that told us, in the commit of what it changed."""
-    is_news = outcome in (Outcome.APPLIED, Outcome.HELD, Outcome.NOTED)
+    is_news = outcome in NEWS
     _write(
         """
         UPDATE payments_notification SET status = %s, outcome = %s, payment_id = %s, attempt_id = %s, processed_at = %s,

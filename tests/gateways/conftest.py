@@ -8,7 +8,8 @@ import pytest
 
 from gateways.base import HttpReply
 from gateways.sandbox.server import RunningSandbox, start
-from tests.gateways.merchant import DRIVERS, Driver, Inbox, MoMoDriver
+from tests.gateways.driver import Driver, Inbox
+from tests.gateways.drivers.momo import MoMoDriver
 
 
 @pytest.fixture(scope="session")
@@ -43,10 +44,11 @@ def inbox(one_inbox: Inbox) -> Inbox:
     return one_inbox
 
 
-@pytest.fixture(params=sorted(DRIVERS))
+@pytest.fixture
 def driver(request: pytest.FixtureRequest, sandbox: RunningSandbox, inbox: Inbox) -> Driver:
-    """Each gateway that notifies, in turn."""
-    return DRIVERS[request.param](sandbox, inbox)
+    """The gateway that the test class is about."""
+    made: Driver = request.cls.driver_class(sandbox, inbox)
+    return made
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 from typing import Any
@@ -12,6 +13,7 @@ from config.core.money import Money
 from gateways import momo_codes, momo_messages
 from gateways.base import (
     Acknowledgement,
+    CaptureRequest,
     Captures,
     GatewayRejected,
     GatewayUnavailable,
@@ -24,7 +26,7 @@ from gateways.base import (
 from gateways.momo import MoMo
 from gateways.sandbox import momo_rules
 from gateways.sandbox.momo_api import Api
-from tests.gateways.merchant import MoMoDriver
+from tests.gateways.drivers.momo import MoMoDriver
 
 KEYS = {"partner_code": "MOMO", "access_key": "F8BBA842ECF85", "secret_key": "K951B6PE1waDMi640xX08PD3vg6EkVlz"}
 
@@ -84,7 +86,7 @@ def test_the_endpoint_may_be_the_base_or_the_whole_create_address(momo: MoMoDriv
 
     gateway.create_checkout(request)
 
-    assert gateway.query(request.reference, created_at=request.created_at).status is ReportStatus.PENDING
+    assert momo.query(request, gateway).status is ReportStatus.PENDING
 
 
 @pytest.mark.parametrize(
@@ -311,7 +313,7 @@ def test_a_code_that_says_the_query_failed_leaves_the_payment_unknown(momo: MoMo
     request, _, _ = momo.paid()
     momo.fault("answer_code", operation="query", code=code)
 
-    queried = momo.gateway.query(request.reference, created_at=request.created_at)
+    queried = momo.query(request)
 
     assert (queried.status, queried.code, queried.money) == (ReportStatus.UNKNOWN, str(code), None)
 
@@ -320,14 +322,14 @@ def test_a_tampered_answer_to_a_query_names_its_own_sum_and_nothing_else_changes
     request, _, _ = momo.paid()
     momo.fault("tamper", operation="query")
 
-    assert momo.gateway.query(request.reference, created_at=request.created_at).money == Money(960_001, "VND")
+    assert momo.query(request).money == Money(960_001, "VND")
 
 
 def test_a_lapsed_link_is_expired_in_the_query(momo: MoMoDriver) -> None:
     momo.sandbox.app.sandbox.settings.link_minutes = 0
     request = momo.opened()
 
-    assert momo.gateway.query(request.reference, created_at=request.created_at).status is ReportStatus.EXPIRED
+    assert momo.query(request).status is ReportStatus.EXPIRED
 
 
 # --- refunds ---------------------------------------------------------------------------------------------------------
@@ -448,11 +450,16 @@ def test_authorised_money_can_be_captured_in_part(momo: MoMoDriver) -> None:
     assert held.status is ReportStatus.AUTHORIZED
 
     taken = gateway(momo).capture(
-        reference=request.reference, operation_id="op-" + request.reference, money=Money(900_000, "VND"), description=""
+        CaptureRequest(
+            reference=request.reference,
+            operation_id="op-" + request.reference,
+            money=Money(900_000, "VND"),
+            created_at=request.created_at,
+        )
     )
 
     assert (taken.status, taken.money, taken.reference) == (ReportStatus.PAID, Money(900_000, "VND"), request.reference)
-    queried = momo.gateway.query(request.reference, created_at=request.created_at)
+    queried = momo.query(request)
     assert (queried.status, queried.money, queried.gateway_transaction_id) == (
         ReportStatus.PAID, Money(900_000, "VND"), taken.gateway_transaction_id,
     )  # fmt: skip
@@ -462,30 +469,33 @@ def test_authorised_money_can_be_given_free(momo: MoMoDriver) -> None:
     request, _, _ = momo.paid(capture=False)
 
     given = gateway(momo).cancel_authorization(
-        reference=request.reference,
-        operation_id="op-" + request.reference,
-        money=request.money,
-        description="khách hủy",
+        CaptureRequest(
+            reference=request.reference,
+            operation_id="op-" + request.reference,
+            money=request.money,
+            created_at=request.created_at,
+            description="khách hủy",
+        )
     )
 
     assert (given.status, given.gateway_transaction_id) == (ReportStatus.CANCELLED, "")
-    assert momo.gateway.query(request.reference, created_at=request.created_at).status is ReportStatus.CANCELLED
+    assert momo.query(request).status is ReportStatus.CANCELLED
 
 
 def test_a_capture_is_not_sent_through_twice(momo: MoMoDriver) -> None:
     request, _, _ = momo.paid(capture=False)
-    order: dict[str, Any] = {
-        "reference": request.reference,
-        "operation_id": "op-" + request.reference,
-        "money": request.money,
-        "description": "",
-    }
-    gateway(momo).capture(**order)
+    order = CaptureRequest(
+        reference=request.reference,
+        operation_id="op-" + request.reference,
+        money=request.money,
+        created_at=request.created_at,
+    )
+    gateway(momo).capture(order)
 
     with pytest.raises(GatewayUnavailable) as again:
-        gateway(momo).capture(**order)
+        gateway(momo).capture(order)
     with pytest.raises(GatewayRejected) as anew:
-        gateway(momo).capture(**{**order, "operation_id": "other-" + request.reference})
+        gateway(momo).capture(dataclasses.replace(order, operation_id="other-" + request.reference))
 
     assert (again.value.code, anew.value.code) == ("40", "47")
 

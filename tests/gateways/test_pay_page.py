@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from gateways.base import ReportStatus
-from tests.gateways.merchant import MoMoDriver
+from tests.gateways.drivers.momo import MoMoDriver
 
 pytestmark = pytest.mark.browser
 
@@ -28,7 +28,7 @@ def test_a_payer_sees_the_sum_and_pays_without_scrolling(momo: MoMoDriver, phone
     button.click()
 
     phone.wait_for_url("**/health?partnerCode=MOMO&**resultCode=0**")
-    assert momo.gateway.query(request.reference, created_at=request.created_at).status is ReportStatus.PAID
+    assert momo.query(request).status is ReportStatus.PAID
 
 
 def test_a_payer_may_read_english_and_run_out_of_money(momo: MoMoDriver, phone: Page) -> None:

@@ -9,7 +9,16 @@ import pytest
 
 from config.core.money import Money
 from gateways import registry
-from gateways.base import Acknowledgement, Captures, CheckoutRequest, HttpMessage, Refunds, ReportInvalid, ReportStatus
+from gateways.base import (
+    Acknowledgement,
+    Captures,
+    CheckoutRequest,
+    HttpMessage,
+    QueryRequest,
+    Refunds,
+    ReportInvalid,
+    ReportStatus,
+)
 from gateways.cod import CashOnDelivery
 from gateways.momo import MoMo
 from gateways.registry import GatewaySettingsError
@@ -85,7 +94,7 @@ def test_cash_on_delivery_opens_nothing_hears_nothing_and_waits() -> None:
     assert isinstance(cod, CashOnDelivery)
     assert (cod.notifies, isinstance(cod, Refunds), isinstance(cod, Captures)) == (False, False, False)
     assert cod.create_checkout(request).pay_url == ""
-    assert cod.query("r", created_at=AT).status is ReportStatus.PENDING
+    assert cod.query(QueryRequest(reference="r", money=Money(1, "VND"), created_at=AT)).status is ReportStatus.PENDING
     assert cod.reference(7, AT) == "0" * 25 + "7"
     assert cod.acknowledge(Acknowledgement.ACCEPTED).status == 404
     for read in (cod.read_notification, cod.read_return):

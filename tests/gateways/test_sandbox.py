@@ -17,7 +17,8 @@ from config.core.money import Money
 from gateways.base import ReportStatus
 from gateways.sandbox.server import start
 from gateways.sandbox.state import Merchant
-from tests.gateways.merchant import Inbox, MoMoDriver
+from tests.gateways.driver import Inbox
+from tests.gateways.drivers.momo import MoMoDriver
 
 
 def call(momo: MoMoDriver, method: str, path: str, body: object = None) -> requests.Response:
@@ -192,7 +193,7 @@ def test_what_happened_is_kept_over_a_restart(tmp_path: Path, inbox: Inbox) -> N
     second = start(state=file)
     try:
         after = MoMoDriver(second, inbox)
-        queried = after.gateway.query(request.reference, created_at=request.created_at)
+        queried = after.query(request)
         (message,) = after.end(open_one.reference, "pay")
         newer = after.gateway.read_notification(message)[0]
         assert (queried.status, queried.gateway_transaction_id) == (ReportStatus.PAID, paid.gateway_transaction_id)
@@ -215,7 +216,7 @@ def test_the_providers_can_be_told_another_moment(momo: MoMoDriver) -> None:
 
     assert paid.occurred_at is not None
     assert paid.occurred_at.strftime("%Y-%m-%d %H:%M") == "2025-01-01 02:54"
-    assert momo.gateway.query(request.reference, created_at=request.created_at).occurred_at == paid.occurred_at
+    assert momo.query(request).occurred_at == paid.occurred_at
 
 
 def test_merchants_can_be_added(momo: MoMoDriver) -> None:

@@ -11,9 +11,10 @@ from django.utils.translation import gettext as _
 
 from config.core import ids
 from config.core.crypto import CannotDecrypt
+from config.core.money import Money
 from config.office.doctor.finding import Finding, ok, problem, warning
 from config.office.doctor.installation import is_private
-from gateways.base import Gateway, GatewayError, GatewayRejected, GatewayUnavailable, ReportStatus
+from gateways.base import Gateway, GatewayError, GatewayRejected, GatewayUnavailable, QueryRequest, ReportStatus
 from payments import links
 from payments.models import Attempt, GatewayAccount, Notification
 from payments.services import accounts
@@ -51,7 +52,8 @@ def accounts_work(at: datetime) -> Iterator[Finding]:
 
 def _question(part: str, gateway: Gateway, at: datetime) -> Finding:
     try:
-        report = gateway.query(gateway.reference(ids.uuid7_int(), at), created_at=at)
+        unheard_of = gateway.reference(ids.uuid7_int(), at)
+        report = gateway.query(QueryRequest(reference=unheard_of, money=Money(100_000, "VND"), created_at=at))
     except GatewayUnavailable as error:
         remedy = _("Can this machine reach it? See its endpoint, the firewall and the provider's status page.")
         return problem(part, _("It does not answer: %(error)s") % {"error": error}, remedy)

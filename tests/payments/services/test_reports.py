@@ -11,7 +11,7 @@ import pytest
 from config.core.models import AuditEntry, OutboxEvent
 from gateways.sandbox.provider import Outcome as PayerDoes
 from payments.models import Attempt, Capture, EmailMessageLog, MoneyCase, Notification, Payment
-from payments.services import expiry, notifications
+from payments.services import accounts, expiry, notifications
 from payments.states import AttemptStatus, NotificationStatus, PaymentStatus
 
 pytestmark = pytest.mark.django_db
@@ -200,7 +200,7 @@ def test_a_message_kept_before_a_crash_is_applied_by_the_sweep(
     opened = pay(order(), at=at)
     body = momo.paid_ipn(opened.attempt)
     kept = notifications._keep(
-        opened.attempt.account,
+        accounts.by_code(opened.attempt.account.code),
         notifications.HttpMessage(method="POST", path="/v1/transaction/callback", body=body),
         remote_ip=None,
         at=at,

@@ -20,9 +20,9 @@ SELECT 'cap_' || substr(p.id, 5), %(account)s, substr(p.id, 5), 'att_' || substr
     'applied', 'cap:' || p.id, p.created_at, p.created_at
 FROM payments_payment p WHERE p.status = 'succeeded' AND p.id LIKE 'pay\_' || %(word)s || '%%' ORDER BY p.created_at;
 
-INSERT INTO payments_notification (id, gateway, account_id, dedupe_key, method, path, query, headers, body, status, outcome,
+INSERT INTO payments_notification (id, gateway, account_id, dedupe_key, method, path, query, headers, proof, body, status, outcome,
     error, attempt_id, payment_id, deliveries, tries, received_at, processed_at)
-SELECT 'ntf_' || substr(c.payment_id, 5), 'momo', c.account_id, c.id, 'POST', '/v1/transaction/callback', '', '{}', '',
+SELECT 'ntf_' || substr(c.payment_id, 5), 'momo', c.account_id, c.id, 'POST', '/v1/transaction/callback', '', '{}', '', '',
     'processed', 'applied', '', c.attempt_id, c.payment_id, 1, 0, c.created_at, c.created_at
 FROM payments_capture c WHERE c.id LIKE 'cap\_' || %(word)s || '%%' ORDER BY c.created_at;
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import importlib
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -16,7 +17,18 @@ import requests
 from config.core import ids
 from config.core.money import Money
 from gateways import registry
-from gateways.base import CheckoutRequest, Gateway, HttpMessage, HttpReply, RefundRequest, Report
+from gateways.base import (
+    Checkout,
+    CheckoutRequest,
+    Confirms,
+    Gateway,
+    HttpMessage,
+    HttpReply,
+    QueryRequest,
+    RefundRequest,
+    Report,
+    ReportStatus,
+)
 from gateways.sandbox.server import RunningSandbox
 
 
@@ -31,10 +43,19 @@ class Inbox:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
+            def do_GET(self) -> None:
+                self._take()
+
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                message = HttpMessage(method="POST", path=self.path, headers=headers, body=body)
+                self._take()
+
+            def _take(self) -> None:
+                parts = urlsplit(self.path)
+                message = HttpMessage(
+                    method=self.command, path=parts.path, query=parts.query,
+                    headers={name.lower(): value for name, value in self.headers.items()},
+                    body=self.rfile.read(int(self.headers.get("Content-Length", "0"))), received_at=datetime.now(UTC),
+                )  # fmt: skip
                 inbox.messages.append(message)
                 reply = inbox.reply(message)
                 self.send_response(reply.status)
@@ -63,12 +84,24 @@ class Driver(ABC):
     signed: ClassVar[tuple[str, ...]]
     """Names of a notification's signed fields."""
     signature: ClassVar[str] = "signature"
+    """The field that holds the signature; overwrite signature_of() and with_signature() where it is a header."""
     unsigned: ClassVar[Mapping[str, object]]
     """Fields that may be in a notification without being signed."""
+    price: ClassVar[str] = "960.000 ₫"
+    """How the pay page shows `money`."""
+    tells_failures: ClassVar[bool] = True
+    """Whether this gateway notifies when nothing was paid."""
+    can_be_paid_twice: ClassVar[bool] = True
+    """Whether a payer can truly pay one reference twice at this gateway."""
+    refund_status: ClassVar[ReportStatus] = ReportStatus.PAID
+    """What a refund's own answer says where all goes well."""
+    lists_refunds: ClassVar[bool] = True
+    """Whether a query of the payment tells its refunds."""
 
     def __init__(self, sandbox: RunningSandbox, inbox: Inbox) -> None:
         self.sandbox, self.inbox = sandbox, inbox
         self.gateway = self.build()
+        self.known_ids: dict[str, str] = {}
 
     @abstractmethod
     def settings(self) -> dict[str, object]:
@@ -86,6 +119,19 @@ class Driver(ABC):
     def with_fields(self, message: HttpMessage, fields: Mapping[str, Any]) -> HttpMessage:
         """The same notification with other fields."""
 
+    def signature_of(self, message: HttpMessage) -> str:
+        """The signature as it came."""
+        return str(self.fields(message)[self.signature])
+
+    def with_signature(self, message: HttpMessage, value: object) -> HttpMessage:
+        """The same notification with another signature; None leaves it out."""
+        fields = {name: one for name, one in self.fields(message).items() if name != self.signature}
+        return self.with_fields(message, fields if value is None else {**fields, self.signature: value})
+
+    def transaction_id(self, transaction: Mapping[str, Any]) -> str:
+        """What the adapter reports as gateway_transaction_id for a transaction of the sandbox."""
+        return str(transaction["number"])
+
     def build(self, **changes: object) -> Gateway:
         return registry.build(self.code, {**self.settings(), **changes})
 
@@ -98,11 +144,28 @@ class Driver(ABC):
         }  # fmt: skip
         return CheckoutRequest(**{**values, **changes})
 
+    def query(self, request: CheckoutRequest, gateway: Gateway | None = None) -> Report:
+        """Ask about a payment as our services do, with what create told us of it."""
+        known = self.known_ids.get(request.reference, "")
+        asked = QueryRequest(
+            reference=request.reference,
+            money=request.money,
+            created_at=request.created_at,
+            gateway_transaction_id=known,
+        )
+        return (gateway or self.gateway).query(asked)
+
     def opened(self, **changes: Any) -> CheckoutRequest:
         """A payment that is open at the gateway."""
         request = self.request(**changes)
-        self.gateway.create_checkout(request)
+        self.create(request)
         return request
+
+    def create(self, request: CheckoutRequest) -> Checkout:
+        """Open a payment, and remember what the gateway called it."""
+        checkout = self.gateway.create_checkout(request)
+        self.known_ids[request.reference] = checkout.gateway_transaction_id
+        return checkout
 
     def control(self, method: str, path: str, body: object = None) -> Any:
         answer = requests.request(method, f"{self.sandbox.url}/control{path}", json=body, timeout=5)
@@ -128,8 +191,14 @@ class Driver(ABC):
         """A paid payment, the notification that said so, and what the adapter read in it."""
         request = self.opened(**changes)
         (message,) = self.end(request.reference, "pay")
-        (report,) = self.gateway.read_notification(message)
-        return request, message, report
+        return request, message, self.heard(message)
+
+    def heard(self, message: HttpMessage, gateway: Gateway | None = None) -> Report:
+        """The one report of a message, confirmed where the gateway's messages prove too little."""
+        gateway = gateway or self.gateway
+        (report,) = gateway.read_notification(message)
+        assert isinstance(report, Report)
+        return gateway.confirm(report) if isinstance(gateway, Confirms) else report
 
     def refund_of(self, request: CheckoutRequest, report: Report, minor: int, **changes: Any) -> RefundRequest:
         values: dict[str, Any] = {
@@ -137,6 +206,7 @@ class Driver(ABC):
             "payment_reference": request.reference, "gateway_transaction_id": report.gateway_transaction_id,
             "money": Money(minor, request.money.currency), "captured": request.money, "description": "Hoàn tiền: hàng lỗi",
             "locale": "vi", "requested_at": request.created_at,
+            "paid_at": request.created_at,
         }  # fmt: skip
         return RefundRequest(**{**values, **changes})
 
@@ -152,33 +222,13 @@ class Driver(ABC):
         return HttpMessage(method="GET", path=target.path, query=query)
 
 
-class MoMoDriver(Driver):
-    code = "momo"
-    signed = (
-        "amount", "extraData", "message", "orderId", "orderInfo", "orderType", "partnerCode", "payType", "requestId",
-        "responseTime", "resultCode", "transId",
-    )  # fmt: skip
-    unsigned = {"storeId": "hn-01", "partnerUserId": "u-1", "paymentOption": "vts", "userFee": 1, "promotionInfo": [1]}
-
-    def settings(self) -> dict[str, object]:
-        return {
-            "partner_code": "MOMO", "access_key": "F8BBA842ECF85", "secret_key": "K951B6PE1waDMi640xX08PD3vg6EkVlz",
-            "endpoint": self.sandbox.url,
-        }  # fmt: skip
-
-    def somebody_else(self) -> dict[str, object]:
-        return {
-            "partner_code": "MOMOBKUN20180529", "access_key": "klm05TvNBzhg7h7j",
-            "secret_key": "at67qH6mk8w5Y1nAyMoYKMWACiEi2bsa", "endpoint": self.sandbox.url,
-        }  # fmt: skip
-
-    def fields(self, message: HttpMessage) -> dict[str, Any]:
-        fields: dict[str, Any] = json.loads(message.body)
-        return fields
-
-    def with_fields(self, message: HttpMessage, fields: Mapping[str, Any]) -> HttpMessage:
-        body = json.dumps(fields, ensure_ascii=False).encode()
-        return HttpMessage(method="POST", path=message.path, headers=message.headers, body=body)
-
-
-DRIVERS: dict[str, type[Driver]] = {driver.code: driver for driver in (MoMoDriver,)}
+def bound(code: str) -> set[str]:
+    """The subjects of the contract that the test modules of this folder bind a gateway by."""
+    found: set[str] = set()
+    for file in sorted(Path(__file__).parent.glob("test_*.py")):
+        module = importlib.import_module(f"tests.gateways.{file.stem}")
+        for one in vars(module).values():
+            driver_class = getattr(one, "driver_class", None)
+            if isinstance(one, type) and driver_class is not None and driver_class.code == code:
+                found |= {base.__name__ for base in one.__mro__}
+    return found
