@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.contrib import admin
+from django.db.models import QuerySet, TextField, Value
+from django.db.models.functions import Cast
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
@@ -79,20 +81,38 @@ def _hits(term: str, may_see: Callable[[type[Any]], bool]) -> Iterator[Hit]:
             _hit(OutboxEvent, pk) for pk in OutboxEvent.objects.filter(event_id=term).values_list("pk", flat=True)
         )
         return
-    if may_see(Order):
-        orders = set(Order.objects.filter(order_id=term).values_list("pk", flat=True))
-        orders |= set(ShopOrder.objects.filter(shop_order_id=term).values_list("order_id", flat=True))
-        yield from (_hit(Order, pk, term) for pk in orders)
+    yield from _elsewhere(term, may_see)
     if may_see(Payment):
         yield from (_hit(Payment, pk) for pk in keys_of(term))
-    for model, field in ((Refund, "gateway_reference"), (Shop, "pk"), (JournalEntry, "reference"), (Account, "code")):
-        if may_see(model):
-            rows = model._default_manager.filter(**{field: term}).values_list("pk", flat=True)[:MAX_FOUND]
-            yield from (_hit(model, pk, term) for pk in rows)
-    if may_see(Capture):
-        accounts = list(GatewayAccount.objects.values_list("pk", flat=True))
-        found = Capture.objects.filter(account__in=accounts, gateway_transaction_id=term, payment=None)
-        yield from (_hit(Capture, pk, term) for pk in found.values_list("pk", flat=True))
+
+
+def _elsewhere(term: str, may_see: Callable[[type[Any]], bool]) -> Iterator[Hit]:
+    """What else has a number of its own, in one question of as many parts."""
+    accounts = GatewayAccount.objects.values("pk")
+    parts = [
+        _keys(model, found)
+        for model, found in (
+            (Order, Order.objects.filter(order_id=term)),
+            (Order, Order.objects.filter(pk__in=ShopOrder.objects.filter(shop_order_id=term).values("order_id"))),
+            (Refund, Refund.objects.filter(gateway_reference=term)),
+            (Shop, Shop.objects.filter(pk=term)),
+            (JournalEntry, JournalEntry.objects.filter(reference=term)),
+            (Account, Account.objects.filter(code=term)),
+            (Capture, Capture.objects.filter(account__in=accounts, gateway_transaction_id=term, payment=None)),
+        )
+        if may_see(model)
+    ]
+    if not parts:
+        return
+    models = {model._meta.label: model for model in (Order, Refund, Shop, JournalEntry, Account, Capture)}
+    for label, key in parts[0].union(*parts[1:])[:MAX_FOUND]:
+        yield _hit(models[label], key, term)
+
+
+def _keys(model: type[Any], found: QuerySet[Any]) -> QuerySet[Any, tuple[str, str]]:
+    """The kind and key of each row, as text, so that all kinds fit one list."""
+    label = Value(model._meta.label, output_field=TextField())
+    return found.order_by().values_list(label, Cast("pk", TextField()))
 
 
 def _hit(model: type[Any], key: Any, name: str = "") -> Hit:

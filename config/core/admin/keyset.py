@@ -11,6 +11,7 @@ import base64
 import binascii
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -53,16 +54,17 @@ class KeysetChangeList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         """One page, and whether there is more on either side."""
-        page = walk(
-            self.queryset,
-            order=self.model_admin.keyset,
-            after=request.GET.get(AFTER, ""),
-            before=request.GET.get(BEFORE, ""),
-            size=self.list_per_page,
-        )
-        self.result_list, self.next_cursor, self.previous_cursor = page.rows, page.next_cursor, page.previous_cursor
         is_filtered = bool(self.has_active_filters or self.query)
-        self.result_count, self.count_text = _count(self.queryset, is_filtered=is_filtered)
+        with _planned_anew():
+            page = walk(
+                self.queryset,
+                order=self.model_admin.keyset,
+                after=request.GET.get(AFTER, ""),
+                before=request.GET.get(BEFORE, ""),
+                size=self.list_per_page,
+            )
+            self.result_count, self.count_text = _count(self.queryset, is_filtered=is_filtered)
+        self.result_list, self.next_cursor, self.previous_cursor = page.rows, page.next_cursor, page.previous_cursor
         self.full_result_count = self.result_count  # what the title would compare it with
         self.show_full_result_count = False
         self.show_admin_actions = False
@@ -108,6 +110,21 @@ class KeysetChangeList(ChangeList):
     def _url(self, cursor: dict[str, str]) -> str:
         text: str = self.get_query_string(cursor, remove=[AFTER, BEFORE])
         return text
+
+
+@contextmanager
+def _planned_anew() -> Iterator[None]:
+    """Plan each query for its own values, which prepared statements stop doing after a few uses.
+
+    A plan that fits every amount walks the newest rows first; for an amount that nobody paid that is the whole table.
+    """
+    connection.ensure_connection()
+    raw = connection.connection
+    kept, raw.prepare_threshold = raw.prepare_threshold, None
+    try:
+        yield
+    finally:
+        raw.prepare_threshold = kept
 
 
 @dataclass(frozen=True, slots=True)
