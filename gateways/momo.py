@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from config.core import ids, strict_json
 from gateways import momo_answers as answers
-from gateways import momo_codes
+from gateways import momo_codes, momo_settlement
 from gateways import momo_messages as messages
 from gateways.base import (
     Acknowledgement,
@@ -36,6 +36,7 @@ from gateways.base import (
     ReportStatus,
 )
 from gateways.http import HttpClient, Reply, Timeouts, is_loopback
+from gateways.settlement import SettlementFile
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class MoMo(Gateway):
 
     `endpoint` is the base address, or the whole address of the create call as older set-ups store it. `pay_hosts` are
     the domains a pay page may be on; `plain_http_hosts` may be called without TLS, which only a sandbox needs.
+    `settlement_columns` is a ColumnMap as JSON; empty is momo_settlement.DEFAULT_COLUMNS.
     """
 
     code: ClassVar[str] = "momo"
@@ -73,6 +75,7 @@ class MoMo(Gateway):
     timeout_seconds: float = 30.0
     pay_hosts: tuple[str, ...] = ("momo.vn",)
     plain_http_hosts: tuple[str, ...] = ()
+    settlement_columns: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse settings that can only fail later. Raises ValueError naming the field."""
@@ -91,6 +94,7 @@ class MoMo(Gateway):
             raise ValueError(f"request_type must be one of {', '.join(sorted(REQUEST_TYPES))}")
         if bool(self.previous_access_key) != bool(self.previous_secret_key):
             raise ValueError("previous_access_key and previous_secret_key belong together")
+        momo_settlement.columns_of(self.settlement_columns)
 
     def reference(self, number: int, at: datetime) -> str:
         """26 characters: within the strictest limit we know for orderId (50) and its pattern."""
@@ -333,6 +337,12 @@ class MoMo(Gateway):
                 raw=report.raw,
             )
         return report
+
+    # --- settlement --------------------------------------------------------------------------------------------------
+
+    def read_settlement(self, content: bytes, *, name: str) -> SettlementFile:
+        """The lines of a file from MoMo's merchant portal, by this account's columns. Raises SettlementUnreadable."""
+        return momo_settlement.read(content, name=name, settings=self.settlement_columns)
 
     # --- the wire ----------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, get_origin, get_type_hints
 
+from config.core import strict_json
 from gateways.base import Gateway, GatewayError
 from gateways.cod import CashOnDelivery
 from gateways.momo import MoMo
@@ -26,17 +27,21 @@ class SettingField:
     required: bool
     secret: bool
     default: object = None
+    is_mapping: bool = False
+    """A JSON object, such as which column of a file means what."""
 
 
 def setting_fields(code: str) -> tuple[SettingField, ...]:
     """What an account of this gateway is made of, in the adapter's order. Raises GatewaySettingsError."""
     gateway = _class_of(code)
+    types = get_type_hints(gateway)
     return tuple(
         SettingField(
             name=one.name,
-            required=one.default is dataclasses.MISSING,
+            required=one.default is one.default_factory is dataclasses.MISSING,
             secret=one.name in gateway.secret_fields,
             default=None if one.default is dataclasses.MISSING else one.default,
+            is_mapping=get_origin(types[one.name]) is Mapping,
         )
         for one in dataclasses.fields(gateway)  # type: ignore[arg-type]  # every adapter is a dataclass; a test says so
     )
@@ -45,7 +50,8 @@ def setting_fields(code: str) -> tuple[SettingField, ...]:
 def build(code: str, settings: Mapping[str, object]) -> Gateway:
     """The adapter of one account. Raises GatewaySettingsError naming unknown, missing or unusable fields.
 
-    Numbers and lists may be given as text, as environment variables hold them ("30", "momo.vn,example.vn").
+    Numbers, lists and mappings may be given as text, as environment variables hold them ("30", "momo.vn,example.vn",
+    '{"gross": "Amount"}').
     """
     gateway = _class_of(code)
     fields = setting_fields(code)
@@ -78,6 +84,8 @@ def _as(kind: object, value: object, *, where: str) -> object:
         items = value.split(",") if isinstance(value, str) else value
         if isinstance(items, list | tuple) and all(isinstance(item, str) for item in items):
             return tuple(item.strip() for item in items if item.strip())
+    elif get_origin(kind) is Mapping:
+        return _mapping(value, where=where)
     elif kind is float and isinstance(value, str | int | float) and not isinstance(value, bool):
         try:
             return float(value)
@@ -88,3 +96,14 @@ def _as(kind: object, value: object, *, where: str) -> object:
     elif kind is str and isinstance(value, str):
         return value
     raise GatewaySettingsError(f"{where} has an unusable value")
+
+
+def _mapping(value: object, *, where: str) -> dict[str, object]:
+    if isinstance(value, str):
+        try:
+            value = strict_json.read_object(value.encode()) if value.strip() else {}
+        except strict_json.InvalidJson as error:
+            raise GatewaySettingsError(f"{where} is no JSON object") from error
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+        raise GatewaySettingsError(f"{where} is no JSON object")
+    return dict(value)

@@ -200,6 +200,7 @@ GATEWAYS = {
         "previous_secret_key": env.str("PREVIOUS_SECRET_KEY_MOMO", default=""),
         "endpoint": env.str("ENDPOINT_MOMO", default="https://test-payment.momo.vn"),
         "plain_http_hosts": SANDBOX_HOSTS,
+        "settlement_columns": read.mapping(env, "SETTLEMENT_COLUMNS_MOMO"),
     },
     "cod": {},
 }

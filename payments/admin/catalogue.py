@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,6 +64,14 @@ class AccountForm(ReasonForm):
                     help_text=_t("Secret; leave it empty to keep the present one.")
                     if has_one
                     else _t("Secret; it cannot be read again."),
+                )
+            elif part.is_mapping:
+                self.fields[f"s_{part.name}"] = forms.CharField(
+                    label=part.name,
+                    required=part.required,
+                    widget=forms.Textarea(attrs={"rows": 6}),
+                    initial=_as_json(account.settings.get(part.name)),
+                    help_text=_t("A JSON object."),
                 )
             else:
                 self.fields[f"s_{part.name}"] = forms.CharField(
@@ -128,6 +137,11 @@ class MethodForm(ReasonForm):
             except MoneyError as error:
                 raise forms.ValidationError(error.message) from error
         return found
+
+
+def _as_json(value: object) -> str:
+    """A mapping as it may be edited; it is kept as it was typed, and the registry reads both."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2) if value else ""
 
 
 def _plain(amount: Money) -> str:

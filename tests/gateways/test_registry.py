@@ -58,6 +58,8 @@ def test_a_gateway_is_built_from_settings_as_they_are_stored() -> None:
         ("momo", {**KEYS, "timeout_seconds": "soon"}, "momo settings: timeout_seconds is no number"),
         ("momo", {**KEYS, "access_key": 5}, "momo settings: access_key has an unusable value"),
         ("momo", {**KEYS, "pay_hosts": [5]}, "momo settings: pay_hosts has an unusable value"),
+        ("momo", {**KEYS, "settlement_columns": "gross"}, "momo settings: settlement_columns is no JSON object"),
+        ("momo", {**KEYS, "settlement_columns": {"tip": 1}}, "momo settings: settlement_columns: unknown: tip"),
         ("momo", {**KEYS, "endpoint": "momo.vn"}, "momo settings: endpoint must be an https address"),
         ("cod", {"fee": 1}, "cod settings: unknown: fee"),
     ],
@@ -67,6 +69,16 @@ def test_wrong_settings_are_named(code: str, settings: dict[str, object], messag
         registry.build(code, settings)
 
     assert str(caught.value).startswith(message)
+
+
+def test_a_mapping_may_be_given_as_json_text() -> None:
+    columns = {"gross": "Amount", "reference": "Order"}
+
+    as_text = registry.build("momo", {**KEYS, "settlement_columns": '{"gross": "Amount", "reference": "Order"}'})
+
+    assert as_text == registry.build("momo", {**KEYS, "settlement_columns": columns})
+    assert {one.name for one in registry.setting_fields("momo") if one.is_mapping} == {"settlement_columns"}
+    assert registry.build("momo", {**KEYS, "settlement_columns": " "}) == registry.build("momo", KEYS)
 
 
 def test_a_wrong_setting_is_named_without_its_value() -> None:
