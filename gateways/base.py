@@ -232,7 +232,7 @@ class RefundRequest:
     """A refund of a captured payment. `reference` is the refund's own, its idempotency key at the gateway.
 
     `gateway_refund_id` is what the gateway called it, "" before it told. `requested_by` is a person or client, as our
-    audit trail names it.
+    audit trail names it. `at` is the moment of this call, for gateways that date their messages; None is now.
     """
 
     reference: str
@@ -246,6 +246,7 @@ class RefundRequest:
     paid_at: datetime  # when the attempt that captured was created: some gateways want its date
     gateway_refund_id: str = ""
     requested_by: str = ""
+    at: datetime | None = None
 
     @property
     def is_full(self) -> bool:

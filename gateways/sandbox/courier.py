@@ -28,10 +28,12 @@ class Parcel:
     kind: str = "genuine"
     method: str = "POST"  # with GET everything is in the url
     headers: Mapping[str, str] = field(default_factory=dict)
+    is_taken: Callable[[int, bytes], bool] = lambda status, body: 200 <= status < 300
+    """Whether an answer (HTTP status, body) ends the provider's tries."""
 
 
 class Courier:
-    """A few threads that deliver parcels; what is not taken (no 2xx) is brought again after each of `retry_delays`."""
+    """A few threads that deliver parcels; what is not taken is brought again after each of `retry_delays`."""
 
     def __init__(self, world: World, *, retry_delays: Sequence[float], threads: int = 8) -> None:
         self.retry_delays = tuple(retry_delays)
@@ -97,7 +99,7 @@ class Courier:
             self._deliver(parcel, tried=0)
 
     def _deliver(self, parcel: Parcel, *, tried: int) -> int:
-        status, error = 0, ""
+        status, error, is_taken = 0, "", False
         try:
             reply = self._session().request(
                 parcel.method,
@@ -108,6 +110,7 @@ class Courier:
                 allow_redirects=False,
             )
             status = reply.status_code
+            is_taken = parcel.is_taken(status, reply.content)
         except requests.RequestException as problem:
             error = type(problem).__name__
         self._world.record(
@@ -119,7 +122,7 @@ class Courier:
             error=error,
             tried=tried + 1,
         )
-        if not 200 <= status < 300 and tried < len(self.retry_delays) and not self._stopped:
+        if not is_taken and tried < len(self.retry_delays) and not self._stopped:
             self._at(self.retry_delays[tried], lambda: void(self._deliver(parcel, tried=tried + 1)))
         return status
 

@@ -64,7 +64,7 @@ def _call(refund: Refund, question: Callable[[Refunds, RefundRequest], Report], 
     assert isinstance(gateway, Refunds), "a refund goes by a gateway only where the gateway can"
     heard = Heard(account=account, source=AttemptEvent.Source.POLL, at=at, actor="system")
     try:
-        report = question(gateway, _request(refund))
+        report = question(gateway, _request(refund, at=at))
     except GatewayRejected as error:
         report = _made_up(refund, ReportStatus.FAILED, code=error.code, message=str(error))
     except GatewayUnavailable as error:
@@ -82,7 +82,7 @@ def _made_up(refund: Refund, status: ReportStatus, *, code: str, message: str) -
     )
 
 
-def _request(refund: Refund) -> RefundRequest:
+def _request(refund: Refund, *, at: datetime) -> RefundRequest:
     capture = refund.capture
     attempt = capture.attempt
     return RefundRequest(
@@ -97,6 +97,7 @@ def _request(refund: Refund) -> RefundRequest:
         paid_at=attempt.created_at if attempt else capture.occurred_at,
         gateway_refund_id=refund.gateway_refund_id,
         requested_by=refund.requested_by,
+        at=at,
     )
 
 
