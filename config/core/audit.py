@@ -8,7 +8,7 @@ from typing import Final
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 
-from config.core import context
+from config.core import context, writes
 
 # Raw, because every capture and refund writes one: the ORM costs ten times as much here.
 INSERT: Final = """
@@ -48,5 +48,4 @@ def record(
         here.trace_id,
         here.ip,
     )
-    with connection.cursor() as cursor:
-        cursor.execute(INSERT, values)
+    writes.write("core_auditentry", INSERT, values)

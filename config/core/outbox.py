@@ -15,7 +15,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, transaction
 from django.db.models import Q
 
-from config.core import audit, context, faultpoints, ids
+from config.core import audit, context, faultpoints, ids, writes
 from config.core.errors import Conflict, InvalidInput
 from config.core.models import DeadLetter, OutboxEvent, User
 
@@ -70,8 +70,7 @@ def publish(*events: Event) -> None:
             here.traceparent,
             here.request_id,
         )
-    with connection.cursor() as cursor:
-        cursor.execute(INSERT + ", ".join([ROW] * len(events)), values)
+    writes.write("core_outboxevent", INSERT + ", ".join([ROW] * len(events)), values, rows=len(events))
     faultpoints.reach("outbox.written")
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db import connection
-
-from config.core import context, faultpoints, ids
+from config.core import context, faultpoints, ids, writes
 from payments.models import Attempt, AttemptEvent, Payment
 from payments.services import accounts
 from payments.states import AttemptStatus
@@ -45,7 +43,7 @@ def begin(payment: Payment, *, number: int, at: datetime) -> Attempt:
         created_at=at,
         updated_at=at,
     )
-    attempt.save(force_insert=True)
+    writes.insert(attempt)
     note(attempt, "", source=AttemptEvent.Source.API, at=at)
     faultpoints.reach("attempt.begun")
     return attempt
@@ -56,8 +54,7 @@ def note(
 ) -> None:
     """Write one line of an attempt's history: it was `was` and is now what it is."""
     values = (attempt.id, was, str(attempt.status), source.value, actor, reason[:250], context.get().request_id, at)
-    with connection.cursor() as cursor:
-        cursor.execute(INSERT_EVENT, values)
+    writes.write("payments_attemptevent", INSERT_EVENT, values)
 
 
 def next_ask(queries: int, *, at: datetime) -> datetime | None:

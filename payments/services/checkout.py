@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import transaction
 
-from config.core import audit, context, faultpoints, metrics, outbox
+from config.core import audit, context, faultpoints, metrics, outbox, writes
 from config.core.idempotency import IdempotencyInFlight, IdempotencyMismatch
 from config.core.money import Money
 from gateways.base import Checkout, CheckoutRequest, GatewayRejected, GatewayUnavailable
@@ -164,13 +164,14 @@ def _first_attempt(order: Order, wish: NewPayment, *, at: datetime) -> Opened:
         updated_at=at,
         events_count=1,  # the event below, counted in the insert already
     )
-    payment.save(force_insert=True)
-    faultpoints.reach("checkout.payment_written")
-    payment.events_count = 0
-    audit.record(actor=wish.actor, action="payment.created", object_type="payment", object_id=payment.id)
-    attempt = attempts.begin(payment, number=1, at=at)
-    faultpoints.reach("checkout.attempt_written")
-    outbox.publish(events.transaction_created(payment, attempt, at=at))
+    with writes.together():
+        writes.insert(payment)
+        faultpoints.reach("checkout.payment_written")
+        payment.events_count = 0
+        audit.record(actor=wish.actor, action="payment.created", object_type="payment", object_id=payment.id)
+        attempt = attempts.begin(payment, number=1, at=at)
+        faultpoints.reach("checkout.attempt_written")
+        outbox.publish(events.transaction_created(payment, attempt, at=at))
     faultpoints.reach("checkout.event_written")
     metrics.payment_created(gateway=wish.method.account.gateway, method=wish.method.code)
     return Opened(payment, attempt, is_replay=False)
@@ -285,11 +286,11 @@ def _note_checkout(opened: Opened, checkout: Checkout, *, at: datetime) -> Opene
         attempt.move_to(AttemptStatus.REQUIRES_ACTION if gateway_reports else AttemptStatus.PENDING, at=at)
         attempt.next_query_at = attempts.next_ask(attempt.queries, at=at) if gateway_reports else None
         attempts.note(attempt, was, source=AttemptEvent.Source.API, at=at)
-    attempt.save(update_fields=CHECKOUT_FIELDS)
+    writes.update(attempt, *CHECKOUT_FIELDS)
     faultpoints.reach("checkout.answer_written")
     if payment.status == PaymentStatus.PENDING:
         payment.move_to(PaymentStatus.AWAITING_PAYMENT, at=at)
-        payment.save(update_fields=["status", "updated_at"])
+        writes.update(payment, "status", "updated_at")
         faultpoints.reach("checkout.status_written")
     if not gateway_reports:
         emails.queue(payment, EmailMessageLog.Kind.ORDER_CREATED, at=at)

@@ -22,7 +22,7 @@ from django.core.mail import BadHeaderError, EmailMultiAlternatives
 from django.core.validators import validate_email
 from django.db import connection, transaction
 
-from config.core import audit, deadletters, faultpoints, masking
+from config.core import audit, deadletters, faultpoints, masking, writes
 from config.core.errors import Conflict, InvalidInput
 from config.core.models import DeadLetter
 from payments import letters
@@ -56,9 +56,7 @@ def queue(payment: Payment, kind: EmailMessageLog.Kind, *, at: datetime, suffix:
     assert connection.in_atomic_block, "an e-mail is promised in the commit of its fact"
     if not payment.order.buyer_email:
         return
-    EmailMessageLog.objects.bulk_create(
-        [_row(payment, kind, fact=f"{kind}:{payment.id}{suffix}", at=at)], ignore_conflicts=True
-    )
+    writes.insert(_row(payment, kind, fact=f"{kind}:{payment.id}{suffix}", at=at), once=True)
 
 
 @transaction.atomic(durable=True)
