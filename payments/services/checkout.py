@@ -281,19 +281,20 @@ def _note_checkout(opened: Opened, checkout: Checkout, *, at: datetime) -> Opene
     if checkout.gateway_transaction_id and not attempt.gateway_transaction_id:
         attempt.gateway_transaction_id = checkout.gateway_transaction_id
     gateway_reports = accounts.of(attempt.account).notifies
-    if attempt.status in UNDECIDED:  # an IPN may have outrun the gateway's own answer
-        was = attempt.status
-        attempt.move_to(AttemptStatus.REQUIRES_ACTION if gateway_reports else AttemptStatus.PENDING, at=at)
-        attempt.next_query_at = attempts.next_ask(attempt.queries, at=at) if gateway_reports else None
-        attempts.note(attempt, was, source=AttemptEvent.Source.API, at=at)
-    writes.update(attempt, *CHECKOUT_FIELDS)
-    faultpoints.reach("checkout.answer_written")
-    if payment.status == PaymentStatus.PENDING:
-        payment.move_to(PaymentStatus.AWAITING_PAYMENT, at=at)
-        writes.update(payment, "status", "updated_at")
-        faultpoints.reach("checkout.status_written")
-    if not gateway_reports:
-        emails.queue(payment, EmailMessageLog.Kind.ORDER_CREATED, at=at)
+    with writes.together():
+        if attempt.status in UNDECIDED:  # an IPN may have outrun the gateway's own answer
+            was = attempt.status
+            attempt.move_to(AttemptStatus.REQUIRES_ACTION if gateway_reports else AttemptStatus.PENDING, at=at)
+            attempt.next_query_at = attempts.next_ask(attempt.queries, at=at) if gateway_reports else None
+            attempts.note(attempt, was, source=AttemptEvent.Source.API, at=at)
+        writes.update(attempt, *CHECKOUT_FIELDS)
+        faultpoints.reach("checkout.answer_written")
+        if payment.status == PaymentStatus.PENDING:
+            payment.move_to(PaymentStatus.AWAITING_PAYMENT, at=at)
+            writes.update(payment, "status", "updated_at")
+            faultpoints.reach("checkout.status_written")
+        if not gateway_reports:
+            emails.queue(payment, EmailMessageLog.Kind.ORDER_CREATED, at=at)
     return Opened(payment, attempt, is_replay=False)
 
 
