@@ -39,6 +39,7 @@ SCHEDULE: Final[tuple[Beat, ...]] = (
     Beat(
         task="payments.take_up_requeued", every=_seconds(10), expires_seconds=30, why="what staff requeued is done soon"
     ),
+    Beat(task="payments.watch_gateways", every=_seconds(10), expires_seconds=10, why="a gateway that is back is used"),
     Beat(task="core.relay_events", every=_seconds(10), expires_seconds=30, why="stands in for a relay that is gone"),
     Beat(task="payments.ask_due", every=_seconds(30), expires_seconds=60, why="silent attempts are asked about"),
     Beat(task="payments.expire_overdue", every=_seconds(30), expires_seconds=60, why="unpaid orders free their goods"),

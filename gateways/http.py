@@ -16,7 +16,9 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlencode, urlsplit
@@ -33,7 +35,10 @@ from gateways.base import GatewayUnavailable
 before_request: Callable[[], None] | None = None
 """Called before any byte is sent, e.g. to assert that no database transaction is open. What it raises, passes through."""
 admit: Callable[[str, str], None] | None = None
-"""Called with (gateway, operation) before each try. A breaker raises GatewayUnavailable(never_sent=True) from here."""
+"""Called with (gateway, operation) before each try; every try that was admitted is told to `on_call` once.
+
+A breaker raises GatewayUnavailable(never_sent=True) from here.
+"""
 on_call: Callable[[str, str, str, float], None] | None = None
 """Told (gateway, operation, outcome, seconds) after each try; outcomes are the constants below."""
 
@@ -181,13 +186,15 @@ class HttpClient:
         while True:
             if before_request is not None:
                 before_request()
+            body = make_body()
             if admit is not None:
                 admit(self.gateway, call.operation)
             try:
-                return self._try(call, make_body())
+                return self._try(call, body)
             except GatewayUnavailable:
                 failures += 1
-                if not safe or failures >= self.retries.tries or time.monotonic() - started >= self.timeouts.total:
+                total = min(self.timeouts.total, _limit.get())
+                if not safe or failures >= self.retries.tries or time.monotonic() - started >= total:
                     raise
                 time.sleep(self.retries.pause(failures))
 
@@ -208,14 +215,15 @@ class HttpClient:
         return reply
 
     def _exchange(self, call: _Call, body: bytes) -> Reply:
-        with _Deadline(self.timeouts.total) as deadline:
+        limit = _limit.get()
+        with _Deadline(min(self.timeouts.total, limit)) as deadline:
             try:
                 response = _session().request(
                     call.method,
                     call.url,
                     data=body or None,
                     headers={"Accept": "application/json", **call.headers},
-                    timeout=(self.timeouts.connect, self.timeouts.read),
+                    timeout=(min(self.timeouts.connect, limit), min(self.timeouts.read, limit)),
                     allow_redirects=False,
                     stream=True,
                 )
@@ -248,6 +256,19 @@ class HttpClient:
         plain_allowed = is_loopback(host) or host in self.plain_http_hosts
         assert parts.scheme == "https" or (parts.scheme == "http" and plain_allowed), f"not https: {url}"
         assert host in self.hosts, f"{self.gateway} may not call {host}"
+
+
+_limit: ContextVar[float] = ContextVar("gateway_call_seconds", default=float("inf"))
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Calls made in this block end within so many seconds each, however long their gateway is usually given."""
+    token = _limit.set(seconds)
+    try:
+        yield
+    finally:
+        _limit.reset(token)
 
 
 def is_loopback(host: str) -> bool:

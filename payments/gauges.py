@@ -8,12 +8,15 @@ from datetime import timedelta
 from django.db.models import Count, Min
 from django.utils import timezone
 
+from config.core.breaker import State
 from config.core.metrics import Gauge
 from ledger import chart, selectors
-from payments.models import Attempt, MoneyCase, Notification, Payment, Refund
+from payments.models import Attempt, GatewayAccount, MoneyCase, Notification, Payment, Refund
+from payments.services import breakers
 from payments.states import PAYABLE, AttemptStatus, NotificationStatus, PaymentStatus, RefundStatus
 
 CURRENCY = "VND"
+CIRCUIT = {State.CLOSED: 0, State.HALF_OPEN: 1, State.OPEN: 2}
 
 
 def read() -> Iterator[Gauge]:
@@ -27,6 +30,7 @@ def read() -> Iterator[Gauge]:
         yield Gauge("reckoner_payment_oldest_unknown_age_seconds", (now - since).total_seconds(), (gateway,))
     for kind, count in MoneyCase.objects.unresolved().order_by().values_list("kind").annotate(Count("pk")):
         yield Gauge("reckoner_payment_anomalies_open", count, (kind,))
+    yield from _breakers()
     waiting_status = [NotificationStatus.RECEIVED, NotificationStatus.VERIFIED, NotificationStatus.RETRYING]
     backlog = Notification.objects.filter(status__in=waiting_status)
     facts = backlog.aggregate(count=Count("pk"), oldest=Min("received_at"))
@@ -43,3 +47,17 @@ def read() -> Iterator[Gauge]:
     yield Gauge("active_users", customers)
     suspense = selectors.balance(chart.suspense_over(), CURRENCY).minor
     yield Gauge("reckoner_ledger_suspense_minor_units", suspense, (CURRENCY,))
+
+
+def _breakers() -> Iterator[Gauge]:
+    """Each gateway's breaker, by our name and by those of the reference systems (ACCEPTANCE E35, K24)."""
+    gateways = set(GatewayAccount.objects.values_list("gateway", flat=True))
+    for gateway, found in breakers.look(gateways).items():
+        now = found.effective
+        yield Gauge("reckoner_gateway_circuit_state", CIRCUIT[now], (gateway,))
+        for state in State:
+            yield Gauge("gateway_circuit_breaker_state", int(state is now), (gateway, state.value))
+        if gateway == "fiuu":
+            yield Gauge("fiuu_circuit_breaker_state", int(now is not State.CLOSED))
+        if found.success is not None:
+            yield Gauge("reckoner_gateway_answered_ratio", found.success, (gateway,))

@@ -7,7 +7,7 @@ from django.db import connection
 from config.core import approvals, deadletters, metrics
 from gateways import http
 from payments import gauges
-from payments.services import cases, consuming, emails, notifications, refund_approval, resolutions
+from payments.services import breakers, cases, consuming, emails, notifications, refund_approval, resolutions
 
 
 def register() -> None:
@@ -26,13 +26,11 @@ def register() -> None:
     deadletters.register_requeue(notifications.SOURCE, notifications.requeue)
     metrics.register_gauges(gauges.read)
     http.before_request = _assert_no_transaction
-    http.on_call = _count_call
+    breakers.policy()  # an odd setting stops the start
+    http.admit = breakers.admit
+    http.on_call = breakers.note
 
 
 def _assert_no_transaction() -> None:
     """A lock held while a gateway thinks is how one slow provider stops a whole shop."""
     assert not connection.in_atomic_block, "a gateway was called inside a database transaction: commit the intent first"
-
-
-def _count_call(gateway: str, operation: str, outcome: str, seconds: float) -> None:
-    metrics.gateway_called(gateway=gateway, operation=operation, outcome=outcome, seconds=seconds)

@@ -9,7 +9,14 @@ from confluent_kafka import Producer
 
 from config.core import approvals, clock, jobs, kafka, relay
 from ledger import folding
-from payments.services import authorizations, consuming, emails, expiry, notifications, refund_steps
+from payments.services import authorizations, consuming, emails, expiry, gateway_watch, notifications, refund_steps
+
+
+@shared_task(name="payments.watch_gateways")
+@jobs.job("watch_gateways")
+def watch_gateways() -> int:
+    """Probe gateways that were away, and take up what waited for those that are back."""
+    return gateway_watch.watch(at=clock.now())
 
 
 @shared_task(name="payments.ask_due")

@@ -205,6 +205,10 @@ GATEWAYS = {
     "cod": {},
 }
 """The first account of each gateway: its keys are the adapter's fields. Further accounts are made in the admin."""
+GATEWAY_BREAKER = read.numbers(env, "GATEWAY_BREAKER", default="")
+"""What differs from config.core.breaker.Policy: consecutive:5,open_seconds:20."""
+GATEWAY_SPACING = read.numbers(env, "GATEWAY_SPACING", default="")
+"""gateway.operation -> the least seconds between two such calls of all our processes."""
 FAULTPOINT = env.str("FAULTPOINT", default="")
 """Where a crash test wants this process to die (config/core/faultpoints.py); empty everywhere else."""
 DEMO_STAFF: dict[str, str] = read.mapping(env, "DEMO_STAFF")

@@ -105,6 +105,17 @@ def rates(env: environ.Env, name: str, *, default: str) -> dict[str, tuple[float
     return result
 
 
+def numbers(env: environ.Env, name: str, *, default: str) -> dict[str, float]:
+    """A number above zero per word: fiuu.query:5,fiuu.refund_query:5."""
+    result = {}
+    for part in filter(None, env.str(name, default=default).split(",")):
+        found = re.fullmatch(r"([\w.]+):(\d+(?:\.\d+)?)", part.strip())
+        if not found or not float(found[2]):
+            raise ImproperlyConfigured(f"{name} is odd at {part!r}; write it like word:5 (a number above zero).")
+        result[found[1]] = float(found[2])
+    return result
+
+
 def database(env: environ.Env) -> dict[str, Any]:
     """PostgreSQL from DATABASE_URL (or DB_URL, DB_SOURCE, or the DB_* parts). Other databases are refused."""
     for name in ("DATABASE_URL", "DB_URL", "DB_SOURCE"):

@@ -1,5 +1,6 @@
 """The nouns of payments, a file each."""
 
+from payments.models.breaker import BreakerOverride
 from payments.models.case import MoneyCase
 from payments.models.catalogue import GatewayAccount, PaymentMethod
 from payments.models.email import EmailMessageLog
@@ -11,6 +12,7 @@ from payments.models.refund import ClawBack, Refund, RefundLine
 __all__ = [
     "Attempt",
     "AttemptEvent",
+    "BreakerOverride",
     "Capture",
     "ClawBack",
     "EmailMessageLog",

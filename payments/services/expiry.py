@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 import structlog
 from django.conf import settings
@@ -13,21 +14,31 @@ from config.core.errors import DomainError
 from gateways.base import GatewayError, GatewayRejected, GatewayUnavailable, QueryRequest, ReportInvalid
 from payments.errors import NotPayable, PaymentNotFound
 from payments.models import Attempt, AttemptEvent, MoneyCase, Payment
-from payments.services import accounts, attempts, cases, checkout, endings, locks, reports
+from payments.services import accounts, attempts, breakers, cases, checkout, endings, locks, reports
 from payments.services.reports import Heard, Outcome
 from payments.states import OPEN_ATTEMPTS, PAYABLE, UNDECIDED, AttemptStatus, PaymentStatus
 
 log = structlog.get_logger(__name__)
 
+SWEEP_PATIENCE_SECONDS: Final = 20.0
+"""So long a sweep waits for its turns at gateways that want a distance between questions."""
+UNSENT_AGAIN: Final = timedelta(seconds=60)
+"""When a question that did not leave us is put again."""
+
 
 def ask_due(*, at: datetime, limit: int = 200) -> int:
-    """Ask the gateways about attempts whose question is due, row by row; returns how many were asked."""
-    due = list(Attempt.objects.due_for_query(at=at).select_related("account", "payment")[:limit])
-    for attempt in due:
-        try:
-            ask(attempt, source=AttemptEvent.Source.POLL, at=at)
-        except DomainError:
-            log.exception("ask_failed", attempt=attempt.id)
+    """Ask the gateways about attempts whose question is due, row by row; returns how many were asked.
+
+    Questions to a gateway that is down stay due, and do not keep those to others waiting.
+    """
+    rows = Attempt.objects.due_for_query(at=at).select_related("account", "payment")
+    due = list(rows.exclude(account__gateway__in=breakers.down(), created_at__gte=at - breakers.NO_TRY_FOR)[:limit])
+    with breakers.patient(SWEEP_PATIENCE_SECONDS):
+        for attempt in due:
+            try:
+                ask(attempt, source=AttemptEvent.Source.POLL, at=at)
+            except DomainError:
+                log.exception("ask_failed", attempt=attempt.id)
     return len(due)
 
 
@@ -52,7 +63,7 @@ def ask(attempt: Attempt, *, source: AttemptEvent.Source, at: datetime, actor: s
     except (GatewayUnavailable, GatewayRejected, ReportInvalid) as error:
         log.warning("query_failed", gateway=gateway.code, gateway_ref=attempt.gateway_reference, error=str(error))
         if source is AttemptEvent.Source.POLL:
-            _schedule(attempt.id, at=at)
+            _after_no_answer(attempt, error, at=at)
         return None
     heard = Heard(account=attempt.account, source=source, at=at, actor=actor)
     faultpoints.reach("query.answered")
@@ -131,6 +142,17 @@ def _end_overdue(payment_id: str, *, is_answered: bool, at: datetime) -> bool:
         return False
     endings.end(payment, PaymentStatus.EXPIRED, reason="expired", note="time is over", at=at, actor="system")
     return True
+
+
+def _after_no_answer(attempt: Attempt, error: GatewayError, *, at: datetime) -> None:
+    """A question that the gateway may have heard uses up one of the schedule; one that never left us does not."""
+    is_unsent = isinstance(error, GatewayUnavailable) and error.never_sent
+    if not is_unsent or attempt.created_at < at - breakers.NO_TRY_FOR:
+        _schedule(attempt.id, at=at)
+    elif error.code not in (breakers.BREAKER_OPEN, breakers.SPACED):  # those stay due
+        Attempt.objects.filter(id=attempt.id, next_query_at=attempt.next_query_at).update(
+            next_query_at=at + UNSENT_AGAIN
+        )
 
 
 @transaction.atomic(durable=True)

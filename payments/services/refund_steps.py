@@ -17,7 +17,7 @@ from ledger import services as ledger
 from payments import events, postings
 from payments.errors import RefundRefused
 from payments.models import AttemptEvent, ClawBack, EmailMessageLog, MoneyCase, Payment, Refund
-from payments.services import accounts, cases, emails, locks
+from payments.services import accounts, breakers, cases, emails, locks
 from payments.services.reports import Heard, Outcome, money_source
 from payments.states import REFUND_TRANSITIONS, RefundStatus
 
@@ -27,6 +27,10 @@ ASK_AFTER: Final = tuple(
     timedelta(seconds=s) for s in (60, 120, 300, 900, 1800, 3600, 7200, 14400, 28800, 86400, 86400, 86400)
 )
 """When a refund without a definite end is asked about; then a person must."""
+SWEEP_PATIENCE_SECONDS: Final = 20.0
+"""So long a sweep waits for its turns at gateways that want a distance between calls."""
+HELD_BACK: Final = timedelta(seconds=30)
+"""When a refund that our own breaker or spacing held back is tried again."""
 
 
 def send(*, refund_id: str, at: datetime) -> Refund:
@@ -48,12 +52,15 @@ def ask(*, refund_id: str, at: datetime) -> Refund:
 
 def advance_due(*, at: datetime, limit: int = 200) -> int:
     """Take every refund one step further whose step is due, row by row; returns how many were taken."""
-    due = list(Refund.objects.due(at=at).values_list("id", "status")[:limit])
-    for refund_id, status in due:
-        try:
-            send(refund_id=refund_id, at=at) if status == R.APPROVED else ask(refund_id=refund_id, at=at)
-        except DomainError:
-            log.exception("refund_step_failed", refund=refund_id)
+    since = at - breakers.NO_TRY_FOR
+    rows = Refund.objects.due(at=at).exclude(capture__account__gateway__in=breakers.down(), created_at__gte=since)
+    due = list(rows.values_list("id", "status")[:limit])
+    with breakers.patient(SWEEP_PATIENCE_SECONDS):
+        for refund_id, status in due:
+            try:
+                send(refund_id=refund_id, at=at) if status == R.APPROVED else ask(refund_id=refund_id, at=at)
+            except DomainError:
+                log.exception("refund_step_failed", refund=refund_id)
     return len(due)
 
 
@@ -69,7 +76,7 @@ def _call(refund: Refund, question: Callable[[Refunds, RefundRequest], Report], 
         report = _made_up(refund, ReportStatus.FAILED, code=error.code, message=str(error))
     except GatewayUnavailable as error:
         if error.never_sent:
-            _put_off(refund.id, at=at)
+            _put_off(refund.id, at=at, is_held_back=error.code in (breakers.BREAKER_OPEN, breakers.SPACED))
             return
         report = _made_up(refund, ReportStatus.UNKNOWN, code=error.code, message=str(error))
     faultpoints.reach("refund.gateway_answered")
@@ -114,11 +121,15 @@ def _submit(refund_id: str, *, at: datetime) -> Refund | None:
 
 
 @transaction.atomic(durable=True)
-def _put_off(refund_id: str, *, at: datetime) -> None:
-    """No byte left us: the refund may be sent again later, as it is."""
+def _put_off(refund_id: str, *, at: datetime, is_held_back: bool) -> None:
+    """No byte left us: the refund may be sent again later, as it is. What we held back ourselves was no try."""
     refund = locks.refund(refund_id)
     if refund.status == R.SUBMITTED:
         refund.move_to(R.APPROVED, at=at)
+    if is_held_back and refund.created_at >= at - breakers.NO_TRY_FOR:
+        refund.next_step_at = at + HELD_BACK
+        refund.save(update_fields=["status", "updated_at", "next_step_at"])
+        return
     _schedule(refund, at=at)
     account = refund.capture.account
     _ask_a_person_when_over(refund, Heard(account=account, source=AttemptEvent.Source.POLL, at=at, actor="system"))

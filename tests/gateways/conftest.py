@@ -6,10 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
+from gateways import http
 from gateways.base import HttpReply
 from gateways.sandbox.server import RunningSandbox, start
 from tests.gateways.driver import Driver, Inbox
 from tests.gateways.drivers.momo import MoMoDriver
+
+
+@pytest.fixture(autouse=True)
+def _no_breaker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Adapters are looked at alone: what one of them heard five times is not kept from being asked a sixth time."""
+    monkeypatch.setattr(http, "admit", None)
 
 
 @pytest.fixture(scope="session")

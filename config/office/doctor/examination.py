@@ -18,6 +18,7 @@ ANYWAY: Final[tuple[Part, ...]] = (stores.redis_server, stores.kafka_brokers, in
 WITH_DATABASE: Final[tuple[Part, ...]] = (
     gateways.accounts_work,
     gateways.notifications_arrive,
+    gateways.breakers_are_closed,
     mail.letters_leave,
     work.beat,
     work.outbox,

@@ -9,15 +9,15 @@ from typing import Final
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from config.core import ids
+from config.core.breaker import State
 from config.core.crypto import CannotDecrypt
-from config.core.money import Money
 from config.office.doctor.finding import Finding, ok, problem, warning
 from config.office.doctor.installation import is_private
-from gateways.base import Gateway, GatewayError, GatewayRejected, GatewayUnavailable, QueryRequest, ReportStatus
+from gateways.base import GatewayError
 from payments import links
-from payments.models import Attempt, GatewayAccount, Notification
-from payments.services import accounts
+from payments.models import Attempt, BreakerOverride, GatewayAccount, Notification
+from payments.services import accounts, breakers, gateway_watch
+from payments.services.gateway_watch import Verdict
 
 SILENCE_AFTER: Final = timedelta(minutes=30)
 """A customer may take so long; attempts younger than that say nothing about notifications."""
@@ -45,26 +45,44 @@ def accounts_work(at: datetime) -> Iterator[Finding]:
             yield problem(part, _("Its settings are unusable: %(error)s") % {"error": error}, _("Correct the account."))
             continue
         if gateway.notifies:
-            yield _question(part, gateway, at)
+            yield _question(part, account, at)
         else:
             yield ok(part, _("needs no provider"))
 
 
-def _question(part: str, gateway: Gateway, at: datetime) -> Finding:
-    try:
-        unheard_of = gateway.reference(ids.uuid7_int(), at)
-        report = gateway.query(QueryRequest(reference=unheard_of, money=Money(100_000, "VND"), created_at=at))
-    except GatewayUnavailable as error:
+def _question(part: str, account: GatewayAccount, at: datetime) -> Finding:
+    answer = gateway_watch.ask(account, at=at)
+    if answer.verdict is Verdict.SILENT:
         remedy = _("Can this machine reach it? See its endpoint, the firewall and the provider's status page.")
-        return problem(part, _("It does not answer: %(error)s") % {"error": error}, remedy)
-    except GatewayRejected as error:
-        return problem(part, _("It refuses us: %(error)s") % {"error": error}, _("Correct the account's keys."))
-    if report.status is ReportStatus.NOT_FOUND:
+        return problem(part, _("It does not answer: %(error)s") % {"error": answer.text}, remedy)
+    if answer.verdict is Verdict.REFUSED:
+        return problem(part, _("It refuses us: %(error)s") % {"error": answer.text}, _("Correct the account's keys."))
+    if answer.verdict is Verdict.FINE:
         return ok(part, _("answers, and accepts our signature"))
-    told = {"code": report.code, "message": report.message}
-    return warning(
-        part, _("It answered oddly: %(code)s %(message)s") % told, _("Compare keys and mode (test or live).")
-    )
+    words = _("It answered oddly: %(answer)s") % {"answer": answer.text}
+    return warning(part, words, _("Compare keys and mode (test or live)."))
+
+
+def breakers_are_closed(at: datetime) -> Iterator[Finding]:
+    """Each gateway's circuit breaker: what it came to by itself, and what somebody holds it at."""
+    gateways = set(GatewayAccount.objects.filter(is_enabled=True).values_list("gateway", flat=True))
+    held = {one.gateway: one for one in BreakerOverride.objects.filter(until__gt=at)}
+    for gateway, found in sorted(breakers.look(gateways).items()):
+        part = _("breaker of %(gateway)s") % {"gateway": gateway}
+        by_hand = held.get(gateway)
+        if by_hand is not None:
+            told = {"state": by_hand.get_state_display(), "who": by_hand.set_by, "reason": by_hand.reason}
+            told["until"] = by_hand.until.isoformat(timespec="minutes")
+            words = _("Held %(state)s by %(who)s until %(until)s: %(reason)s") % told
+            yield warning(part, words, _("Release it under Gateways in the admin when it is no longer needed."))
+        elif found.state is State.CLOSED:
+            yield ok(part, _("closed"))
+        else:
+            words = _("Open: payments by it are refused or go another way, questions and refunds wait.")
+            remedy = _(
+                "It closes by itself within a minute of the gateway's return; see docs/runbooks/gateway-down.md."
+            )
+            yield problem(part, words, remedy)
 
 
 def notifications_arrive(at: datetime) -> Iterator[Finding]:

@@ -84,8 +84,9 @@ def test_an_expired_attempt_is_looked_at_again_for_a_day(pay: Any, order: Any, m
 
 
 def test_an_attempt_nobody_can_tell_us_about_ends_as_a_case_never_silently(
-    pay: Any, order: Any, faults: Any, at: Any
+    pay: Any, order: Any, faults: Any, at: Any, settings: Any
 ) -> None:
+    settings.GATEWAY_BREAKER = {"consecutive": 999, "min_calls": 999}  # days pass here within its seconds
     faults(Fault.ERROR_500_AFTER_ACCEPT, operation="create", scope="operation", count=1)
     with pytest.raises(GatewayTimeout):
         pay(order(), at=at)
@@ -102,9 +103,9 @@ def test_an_attempt_nobody_can_tell_us_about_ends_as_a_case_never_silently(
 
 
 def test_the_case_of_an_unknown_attempt_closes_itself_when_the_gateway_speaks(
-    pay: Any, order: Any, faults: Any, momo: Any, hear: Any, at: Any
+    pay: Any, order: Any, faults: Any, momo: Any, hear: Any, at: Any, settings: Any
 ) -> None:
-    test_an_attempt_nobody_can_tell_us_about_ends_as_a_case_never_silently(pay, order, faults, at)
+    test_an_attempt_nobody_can_tell_us_about_ends_as_a_case_never_silently(pay, order, faults, at, settings)
     momo.running.app.sandbox.faults.clear()
     hear(momo.paid_ipn(Attempt.objects.get()))
 

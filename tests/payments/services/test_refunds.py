@@ -202,7 +202,8 @@ def test_a_refund_the_gateway_never_got_is_sent_again_under_the_same_reference(p
     assert made.status == RefundStatus.SUCCEEDED
 
 
-def test_a_refund_nobody_can_tell_us_about_ends_with_a_person(paid: Any, faults: Any) -> None:
+def test_a_refund_nobody_can_tell_us_about_ends_with_a_person(paid: Any, faults: Any, settings: Any) -> None:
+    settings.GATEWAY_BREAKER = {"consecutive": 999, "min_calls": 999}  # days pass here within its seconds
     payment = paid()
     faults(Fault.ERROR_500_AFTER_ACCEPT, operation="refund", scope="operation", count=1)
     made = refund(payment, 100_000)
