@@ -275,9 +275,14 @@ DEMO_MERCHANTS: dict[str, dict[str, Callable[[], str]]] = {
         "ACCESS_KEY_MOMO": lambda: secrets.token_hex(8),
         "SECRET_KEY_MOMO": lambda: secrets.token_hex(16),
     },
+    "vnpay": {
+        "VNPAY_TMN_CODE": lambda: "DEMO" + secrets.token_hex(2).upper(),
+        "VNPAY_HASH_SECRET": lambda: secrets.token_hex(16),
+        "VNPAY_IPN_URL": lambda: "",  # where this terminal's IPN goes is known to VNPay's side; environment() sets it
+    },
 }
 """Per gateway the demo's merchant and its keys, as the sandbox's `--merchant` takes them, and how each is made."""
-SANDBOX_ADDRESSES = ("ENDPOINT_MOMO",)
+SANDBOX_ADDRESSES = ("ENDPOINT_MOMO", "VNPAY_PAY_URL", "VNPAY_API_URL")
 """Settings that hold a gateway's address: in the demo all are the sandbox's."""
 
 
@@ -720,6 +725,7 @@ def environment(*, urls: Mapping[str, str], web: str, sandbox: str) -> dict[str,
         "DEMO_STAFF": json.dumps(kept["staff"]),
         **dict.fromkeys(SANDBOX_ADDRESSES, sandbox),
         "IPNURL": f"{web}/v1/transaction/callback",
+        "VNPAY_IPN_URL": f"{web}/api/v1/webhooks/vnpay/vnpay",
         "PROMETHEUS_MULTIPROC_DIR": str(STATE / "metrics"),
         "PYTHONUNBUFFERED": "1",
         "C_FORCE_ROOT": "1",

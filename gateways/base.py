@@ -207,12 +207,17 @@ class Checkout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryRequest:
-    """A question about an attempt. `gateway_transaction_id` is what the gateway called it, "" where it never told."""
+    """A question about an attempt. `gateway_transaction_id` is what the gateway called it, "" where it never told.
+
+    Until `expires_at` a customer may still open the pay page: a gateway that learns of a payment only then has not
+    heard of it yet, which is no definite no.
+    """
 
     reference: str
     money: Money
     created_at: datetime
     gateway_transaction_id: str = ""
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +252,7 @@ class RefundRequest:
     gateway_refund_id: str = ""
     requested_by: str = ""
     at: datetime | None = None
+    has_twin: bool = False  # another refund of this payment has the same sum: some gateways cannot tell them apart
 
     @property
     def is_full(self) -> bool:

@@ -11,8 +11,9 @@ from config.core import strict_json
 from gateways.base import Gateway, GatewayError
 from gateways.cod import CashOnDelivery
 from gateways.momo import MoMo
+from gateways.vnpay import VNPay
 
-GATEWAYS: Final[Mapping[str, type[Gateway]]] = {gateway.code: gateway for gateway in (MoMo, CashOnDelivery)}
+GATEWAYS: Final[Mapping[str, type[Gateway]]] = {gateway.code: gateway for gateway in (MoMo, VNPay, CashOnDelivery)}
 
 
 class GatewaySettingsError(GatewayError):

@@ -202,6 +202,16 @@ GATEWAYS = {
         "plain_http_hosts": SANDBOX_HOSTS,
         "settlement_columns": read.mapping(env, "SETTLEMENT_COLUMNS_MOMO"),
     },
+    "vnpay": {
+        "tmn_code": env.str("VNPAY_TMN_CODE", default=""),
+        "hash_secret": env.str("VNPAY_HASH_SECRET", default=""),
+        "previous_hash_secret": env.str("VNPAY_PREVIOUS_HASH_SECRET", default=""),
+        "pay_url": env.str("VNPAY_PAY_URL", default="https://sandbox.vnpayment.vn/paymentv2/vpcpay.html"),
+        "api_url": env.str("VNPAY_API_URL", default="https://sandbox.vnpayment.vn/merchant_webapi/api/transaction"),
+        "server_ip": env.str("VNPAY_SERVER_IP", default="127.0.0.1"),
+        "order_type": env.str("VNPAY_ORDER_TYPE", default="other"),
+        "plain_http_hosts": SANDBOX_HOSTS,
+    },
     "cod": {},
 }
 """The first account of each gateway: its keys are the adapter's fields. Further accounts are made in the admin."""

@@ -13,11 +13,11 @@ from gateways.sandbox.state import Merchant
 
 
 def _merchant(text: str) -> Merchant:
-    name, *rest = text.split(":")
+    name, _, rest = text.partition(":")
     provider = next((one for one in PROVIDERS if one.name == name), None)
-    if provider is None or len(rest) != 1 + len(provider.key_names):
+    code, *keys = rest.split(":", len(provider.key_names)) if provider else [""]  # the last key may be an address
+    if provider is None or len(keys) != len(provider.key_names):
         raise argparse.ArgumentTypeError(f"expected one of {', '.join(_merchant_forms())}")
-    code, *keys = rest
     return Merchant(provider=name, code=code, keys=dict(zip(provider.key_names, keys, strict=True)))
 
 

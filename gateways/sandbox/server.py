@@ -18,11 +18,12 @@ from gateways.sandbox.faults import CALL_FAULTS, Fault, Faults, Rule
 from gateways.sandbox.momo import MoMo
 from gateways.sandbox.provider import Provider, Sandbox, Settings
 from gateways.sandbox.state import Merchant, World
+from gateways.sandbox.vnpay import VNPay
 from gateways.sandbox.web import BadRequest, Request, Response, Route, html_response, json_response
 
 log = logging.getLogger(__name__)
 
-PROVIDERS: Final[tuple[type[Provider], ...]] = (MoMo,)
+PROVIDERS: Final[tuple[type[Provider], ...]] = (MoMo, VNPay)
 """Every simulator; the next gateway is one line here."""
 RETRY_DELAYS: Final = (1.0, 5.0, 15.0)
 MAX_BODY: Final = 1_000_000
@@ -57,14 +58,13 @@ class App:
         return json_response({"error": "there is nothing here"}, 404)
 
     def _call(self, route: Route, provider: Provider | None, request: Request) -> Response:
-        if provider is None or not route.operation:
+        operation = route.operation_of(request) if route.operation_of else route.operation
+        if provider is None or not operation:
             return route.handler(request)
         order = route.order_of(request)
-        struck = self.sandbox.faults.take(route.operation, order, CALL_FAULTS)
+        struck = self.sandbox.faults.take(operation, order, CALL_FAULTS)
         for fault in struck:
-            self.sandbox.world.record(
-                "fault", provider=provider.name, order=order, fault=fault, operation=route.operation
-            )
+            self.sandbox.world.record("fault", provider=provider.name, order=order, fault=fault, operation=operation)
         refused = _instead(struck, provider)
         return refused or self._afterwards(struck, provider, route.handler(request))
 

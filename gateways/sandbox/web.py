@@ -75,13 +75,17 @@ Handler = Callable[[Request], Response]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One method and path (`{name}` matches one part). API calls that faults can hit have an `operation`."""
+    """One method and path (`{name}` matches one part). API calls that faults can hit have an `operation`.
+
+    `operation_of` tells it from the request where one path carries several calls.
+    """
 
     method: str
     path: str
     handler: Handler
     operation: str = ""
     order_of: Callable[[Request], str] = lambda request: ""
+    operation_of: Callable[[Request], str] | None = None
 
     def match(self, method: str, path: str) -> dict[str, str] | None:
         """The named parts of the path, or None where the route does not fit."""

@@ -58,6 +58,7 @@ def ask(attempt: Attempt, *, source: AttemptEvent.Source, at: datetime, actor: s
                 money=attempt.amount,
                 created_at=attempt.created_at,
                 gateway_transaction_id=attempt.gateway_transaction_id,
+                expires_at=attempt.expires_at,
             )
         )
     except (GatewayUnavailable, GatewayRejected, ReportInvalid) as error:

@@ -105,7 +105,14 @@ def _request(refund: Refund, *, at: datetime) -> RefundRequest:
         gateway_refund_id=refund.gateway_refund_id,
         requested_by=refund.requested_by,
         at=at,
+        has_twin=_has_twin(refund),
     )
+
+
+def _has_twin(refund: Refund) -> bool:
+    """Whether the gateway may know of another refund of the same money with the same sum."""
+    others = Refund.objects.filter(capture_id=refund.capture_id, amount_minor=refund.amount_minor).exclude(id=refund.id)
+    return others.exclude(status__in=(R.REQUESTED, R.PENDING_APPROVAL, R.REJECTED, R.CANCELLED)).exists()
 
 
 @transaction.atomic(durable=True)

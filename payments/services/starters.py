@@ -18,6 +18,15 @@ METHODS: Final[dict[str, dict[str, object]]] = {
         "limits": {"VND": [1_000, 50_000_000]},
         "position": 10,
     },
+    "vnpay": {
+        "name_vi": "VNPAY (thẻ ATM, thẻ quốc tế, QR)",
+        "name_en": "VNPAY (bank card, international card, QR)",
+        "description_vi": "Thanh toán bằng thẻ, tài khoản ngân hàng hoặc quét VNPAY-QR.",
+        "description_en": "Pay by card, bank account or VNPAY-QR.",
+        "kind": PaymentMethod.Kind.ONLINE,
+        "limits": {"VND": [5_000, 999_999_999]},
+        "position": 12,
+    },
     "cod": {
         "name_vi": "Thanh toán khi nhận hàng",
         "name_en": "Cash on delivery",
