@@ -280,9 +280,14 @@ DEMO_MERCHANTS: dict[str, dict[str, Callable[[], str]]] = {
         "VNPAY_HASH_SECRET": lambda: secrets.token_hex(16),
         "VNPAY_IPN_URL": lambda: "",  # where this terminal's IPN goes is known to VNPay's side; environment() sets it
     },
+    "zalopay": {
+        "ZALOPAY_APP_ID": lambda: str(secrets.randbelow(900_000) + 100_000),
+        "ZALOPAY_KEY1": lambda: secrets.token_hex(16),
+        "ZALOPAY_KEY2": lambda: secrets.token_hex(16),
+    },
 }
 """Per gateway the demo's merchant and its keys, as the sandbox's `--merchant` takes them, and how each is made."""
-SANDBOX_ADDRESSES = ("ENDPOINT_MOMO", "VNPAY_PAY_URL", "VNPAY_API_URL")
+SANDBOX_ADDRESSES = ("ENDPOINT_MOMO", "VNPAY_PAY_URL", "VNPAY_API_URL", "ZALOPAY_ENDPOINT")
 """Settings that hold a gateway's address: in the demo all are the sandbox's."""
 
 

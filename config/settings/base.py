@@ -212,6 +212,16 @@ GATEWAYS = {
         "order_type": env.str("VNPAY_ORDER_TYPE", default="other"),
         "plain_http_hosts": SANDBOX_HOSTS,
     },
+    "zalopay": {
+        "app_id": env.str("ZALOPAY_APP_ID", default="2553"),
+        "key1": env.str("ZALOPAY_KEY1", default=""),
+        "key2": env.str("ZALOPAY_KEY2", default=""),
+        "previous_key1": env.str("ZALOPAY_PREVIOUS_KEY1", default=""),
+        "previous_key2": env.str("ZALOPAY_PREVIOUS_KEY2", default=""),
+        "endpoint": env.str("ZALOPAY_ENDPOINT", default="https://sb-openapi.zalopay.vn"),
+        "plain_http_hosts": SANDBOX_HOSTS,
+        "settlement_columns": read.mapping(env, "ZALOPAY_SETTLEMENT_COLUMNS"),
+    },
     "cod": {},
 }
 """The first account of each gateway: its keys are the adapter's fields. Further accounts are made in the admin."""

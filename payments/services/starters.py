@@ -37,6 +37,15 @@ METHODS: Final[dict[str, dict[str, object]]] = {
         "lifetime": timedelta(days=30),
         "position": 20,
     },
+    "zalopay": {
+        "name_vi": "Ví Zalopay",
+        "name_en": "Zalopay wallet",
+        "description_vi": "Quét mã QR bằng Zalopay, Zalo hoặc ứng dụng ngân hàng; thẻ ATM và thẻ quốc tế.",
+        "description_en": "Scan a QR code with Zalopay, Zalo or a bank's app; ATM and international cards.",
+        "kind": PaymentMethod.Kind.ONLINE,
+        "limits": {"VND": [1_000, 50_000_000]},
+        "position": 12,
+    },
 }
 
 

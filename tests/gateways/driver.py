@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import threading
 from abc import ABC, abstractmethod
@@ -209,6 +210,10 @@ class Driver(ABC):
             "paid_at": request.created_at,
         }  # fmt: skip
         return RefundRequest(**{**values, **changes})
+
+    def asked_again(self, refund: RefundRequest, report: Report) -> RefundRequest:
+        """The same refund as our services ask for it again: with what the gateway called it."""
+        return dataclasses.replace(refund, gateway_refund_id=report.gateway_transaction_id)
 
     def returned(self, checkout_pay_url: str, action: str) -> HttpMessage:
         """The payer presses a button on the pay page; what the browser brings back."""

@@ -1,0 +1,57 @@
+"""ZaloPay's settlement files. Their format is not public: the columns are data, to be set from a real file's header.
+
+Public is only that reconciliation goes by Vietnamese calendar days and by app_trans_id, zp_trans_id and, for refunds,
+refund_id. The default is a plain guess at headings; any other file is refused with the names that were not found.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Final
+
+from gateways.settlement import LineKind, SettlementFile
+from gateways.settlement_table import ColumnMap, read_table
+from gateways.zalopay_messages import reference_of_refund
+
+DEFAULT_COLUMNS: Final = ColumnMap(
+    reference=("Mã giao dịch đối tác", "app_trans_id", "App Trans ID"),
+    gateway_transaction_id=("Mã giao dịch Zalopay", "zp_trans_id", "ZP Trans ID"),
+    gross=("Số tiền", "amount", "Amount"),
+    fee=("Phí", "fee", "Fee"),
+    net=("Thực nhận", "net", "Net amount"),
+    kind=("Loại giao dịch", "type", "Transaction type"),
+    time=("Thời gian", "time", "Transaction time"),
+    optional=("fee", "net"),
+    kinds={
+        LineKind.PAYMENT: ("Thanh toán", "Payment"),
+        LineKind.REFUND: ("Hoàn tiền", "Refund"),
+        LineKind.FEE: ("Phí", "Fee"),
+        LineKind.ADJUSTMENT: ("Điều chỉnh", "Adjustment"),
+    },
+    signs="signed",
+    time_formats=("%d/%m/%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S"),
+)
+
+
+def columns_of(settings: Mapping[str, object]) -> ColumnMap:
+    """The account's own map, or the default. Raises ValueError naming the field."""
+    try:
+        return ColumnMap.from_settings(settings) if settings else DEFAULT_COLUMNS
+    except ValueError as error:
+        raise ValueError(f"settlement_columns: {error}") from error
+
+
+def read(content: bytes, *, name: str, settings: Mapping[str, object], app_id: str) -> SettlementFile:
+    """The lines of a file; ZaloPay settles in VND only. Raises SettlementUnreadable.
+
+    A refund is listed under its m_refund_id, which is our reference with the app's id in it.
+    """
+    file = read_table(content, name=name, columns=columns_of(settings), currency="VND")
+    lines = (
+        dataclasses.replace(line, reference=reference_of_refund(line.reference, app_id))
+        if line.kind is LineKind.REFUND
+        else line
+        for line in file.lines
+    )
+    return dataclasses.replace(file, lines=tuple(lines))
