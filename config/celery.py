@@ -45,6 +45,7 @@ SCHEDULE: Final[tuple[Beat, ...]] = (
     Beat(task="payments.expire_overdue", every=_seconds(30), expires_seconds=60, why="unpaid orders free their goods"),
     Beat(task="payments.process_waiting", every=_seconds(30), expires_seconds=60, why="kept messages are finished"),
     Beat(task="payments.advance_refunds", every=_seconds(30), expires_seconds=60, why="refunds reach their end"),
+    Beat(task="payments.ask_disputes", every=_seconds(60), expires_seconds=120, why="deadlines of disputes are met"),
     Beat(
         task="core.approvals", every=_seconds(60), expires_seconds=120, why="approved work is carried out, old asks end"
     ),

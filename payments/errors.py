@@ -124,6 +124,12 @@ class RefundRefused(Conflict):
     code, status = "refund_refused", 409
 
 
+class PaymentDisputed(RefundRefused):
+    """Money of this payment is disputed; a refund now could pay the customer twice."""
+
+    code, status = "payment_disputed", 409
+
+
 class RefundTooMuch(InvalidInput):
     """More than is left to refund."""
 
@@ -134,6 +140,24 @@ class RefundNotFound(NotFound):
     """No such refund."""
 
     code, status = "refund_not_found", 404
+
+
+class DisputeNotFound(NotFound):
+    """No such dispute."""
+
+    code, status = "dispute_not_found", 404
+
+
+class DisputeRefused(Conflict):
+    """This dispute cannot be answered or decided so."""
+
+    code, status = "dispute_refused", 409
+
+
+class EvidenceRefused(InvalidInput):
+    """A document that is no evidence we can send: its kind, its size, or there are too many."""
+
+    code, status = "evidence_refused", 422
 
 
 class CaseNotFound(NotFound):

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from config.core.money import Money
 from config.core.outbox import Event
-from payments.models import Attempt, Payment, Refund
+from payments.models import Attempt, Dispute, Payment, Refund
 
 
 def transaction_created(payment: Payment, attempt: Attempt, *, at: datetime) -> Event:
@@ -56,6 +56,23 @@ def payment_refunded(payment: Payment, refund: Refund, *, at: datetime) -> Event
         "refund_state": payment.refund_state,
     }
     return _of(payment, "payment.refunded", at, data)
+
+
+def payment_disputed(payment: Payment, dispute: Dispute, *, status: str, at: datetime) -> Event:
+    """A dispute of this payment was OPENED, WON or LOST (given up and not answered in time included)."""
+    data = {
+        **_transaction(payment, None),
+        **_amount(dispute.amount),
+        "status": status,
+        "dispute_id": dispute.id,
+        "gateway_dispute_id": dispute.gateway_dispute_id,
+        "dispute_status": str(dispute.status),
+        "is_inquiry": dispute.is_inquiry,
+        "reason": str(dispute.reason_class),
+        "respond_by": dispute.respond_by.isoformat() if dispute.respond_by else None,
+        "disputed_total": str(Money(payment.disputed_minor, payment.currency)),
+    }
+    return _of(payment, "payment.disputed", at, data)
 
 
 def _transaction(payment: Payment, attempt: Attempt | None) -> dict[str, object]:

@@ -9,7 +9,10 @@ from config.core.money import Money
 from ledger import chart
 from ledger.chart import AccountRef
 from ledger.lines import Line, credit, debit
-from payments.models import OrderPlatformCost, RefundLine, ShopOrder
+from payments.models import DisputeLine, OrderPlatformCost, RefundLine, ShopOrder
+
+ReturnedLine = RefundLine | DisputeLine
+"""What goes back to a customer of one shop order, by our will or their bank's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +88,23 @@ def refund_booked(lines: Sequence[RefundLine], *, shipping_by_shop: bool, curren
     Cr refund:payable   cash      what the customer gets
     Cr promo:site       site      the platform's share comes back
     """
+    return _returned(lines, chart.refund_payable(), shipping_by_shop=shipping_by_shop, currency=currency)
+
+
+def _returned(
+    lines: Sequence[ReturnedLine], source: AccountRef, *, shipping_by_shop: bool, currency: str
+) -> list[Line]:
     booked = [
         debit(refund_bearer(line, shipping_by_shop=shipping_by_shop), Money(line.list_minor, currency))
         for line in lines
     ]
     cash = Money(sum(line.cash_minor for line in lines), currency)
     site = Money(sum(line.site_minor for line in lines), currency)
-    return [*booked, credit(chart.refund_payable(), cash), credit(chart.promo_site(), site)]
+    return [*booked, credit(source, cash), credit(chart.promo_site(), site)]
 
 
-def refund_bearer(line: RefundLine, *, shipping_by_shop: bool) -> AccountRef:
-    """The account that bears one line of a refund."""
+def refund_bearer(line: ReturnedLine, *, shipping_by_shop: bool) -> AccountRef:
+    """The account that bears one line of a refund or a lost dispute."""
     shop_order = line.shop_order
     if line.kind == RefundLine.Kind.GOODS:
         return chart.clawback(shop_order.shop_id)
@@ -111,3 +120,58 @@ def refund_executed(source: AccountRef, money: Money) -> list[Line]:
     Cr source          money  gw:clearing, or the bank it was sent from
     """
     return [debit(chart.refund_payable(), money), credit(source, money)]
+
+
+def dispute_opened(source: AccountRef, money: Money, fee: Money | None) -> list[Line]:
+    """A gateway takes disputed money, and its fee, from what it owes us.
+
+    Dr chargeback:disputed  money  its outcome is open
+    Dr fee:chargeback       fee
+    Cr source               both   gw:clearing
+    """
+    if fee and fee.currency == money.currency:
+        return [debit(chart.disputed(), money), debit(chart.fee_chargeback(), fee), credit(source, money + fee)]
+    lines = [debit(chart.disputed(), money), credit(source, money)]
+    return [*lines, *dispute_fee(source, fee)] if fee else lines
+
+
+def dispute_fee(source: AccountRef, fee: Money) -> list[Line]:
+    """A gateway charges for a dispute or, below zero, gives the fee back.
+
+    Dr fee:chargeback  fee
+    Cr source          fee  gw:clearing
+    """
+    if fee.minor < 0:
+        return [debit(source, -fee), credit(chart.fee_chargeback(), -fee)]
+    return [debit(chart.fee_chargeback(), fee), credit(source, fee)]
+
+
+def dispute_won(source: AccountRef, money: Money) -> list[Line]:
+    """Disputed money comes back.
+
+    Dr source               money  gw:clearing
+    Cr chargeback:disputed  money
+    """
+    return [debit(source, money), credit(chart.disputed(), money)]
+
+
+def dispute_lost(lines: Sequence[DisputeLine], *, rest: Money) -> list[Line]:
+    """Disputed money stays with the customer, and the shops answer for it.
+
+    Dr clawback:shop{}      goods     list value (refund rule)
+    Dr shipping:held        shipping  before the carrier's invoice; shipping:loss after it
+    Dr loss:chargeback      rest      what no shop order stands for: refunded before, or more than was paid
+    Cr chargeback:disputed  all
+    Cr promo:site           site      the platform's share comes back
+    """
+    booked = _returned(lines, chart.disputed(), shipping_by_shop=False, currency=rest.currency)
+    return [*booked, *dispute_borne(chart.loss_chargeback(), rest)]
+
+
+def dispute_borne(account: AccountRef, money: Money) -> list[Line]:
+    """Disputed money is gone and no shop answers for it.
+
+    Dr account              money  loss:chargeback when the platform is liable; suspense:short while unexplained
+    Cr chargeback:disputed  money
+    """
+    return [debit(account, money), credit(chart.disputed(), money)]

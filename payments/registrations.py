@@ -7,7 +7,16 @@ from django.db import connection
 from config.core import approvals, deadletters, metrics
 from gateways import http
 from payments import gauges
-from payments.services import breakers, cases, consuming, emails, notifications, refund_approval, resolutions
+from payments.services import (
+    breakers,
+    cases,
+    consuming,
+    dispute_decisions,
+    emails,
+    notifications,
+    refund_approval,
+    resolutions,
+)
 
 
 def register() -> None:
@@ -20,6 +29,9 @@ def register() -> None:
     )
     approvals.register_executor(
         cases.ACTION, resolutions.execute, current=resolutions.current_payload, on_refusal=resolutions.give_up
+    )
+    approvals.register_executor(
+        dispute_decisions.ACTION, dispute_decisions.execute, current=dispute_decisions.current_payload
     )
     deadletters.register_requeue(emails.SOURCE, emails.requeue)
     deadletters.register_requeue(consuming.SOURCE, consuming.requeue)

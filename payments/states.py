@@ -57,6 +57,18 @@ class RefundStatus(models.TextChoices):
     CANCELLED = "cancelled", _("cancelled")
 
 
+class DisputeStatus(models.TextChoices):
+    """The life of a dispute. Lost, accepted and expired are three ways to lose: contested, given up, not answered."""
+
+    OPENED = "opened", _("opened")
+    NEEDS_RESPONSE = "needs_response", _("needs an answer")
+    UNDER_REVIEW = "under_review", _("under review")
+    WON = "won", _("won")
+    LOST = "lost", _("lost")
+    ACCEPTED = "accepted", _("accepted")
+    EXPIRED = "expired", _("not answered in time")
+
+
 class NotificationStatus(models.TextChoices):
     """What became of a message that came in."""
 
@@ -82,6 +94,7 @@ class CaseStatus(models.TextChoices):
 Transitions = Mapping[str, frozenset[str]]
 
 _P, _A, _R, _N, _C = PaymentStatus, AttemptStatus, RefundStatus, NotificationStatus, CaseStatus
+_D = DisputeStatus
 
 PAYMENT_TRANSITIONS: Final[Transitions] = {
     _P.PENDING: frozenset({_P.AWAITING_PAYMENT, _P.FAILED, _P.EXPIRED, _P.CANCELLED, _P.SUCCEEDED}),
@@ -124,6 +137,18 @@ REFUND_TRANSITIONS: Final[Transitions] = {
     _R.CANCELLED: frozenset(),
 }
 
+_DISPUTE_ENDS = frozenset({_D.WON, _D.LOST, _D.ACCEPTED, _D.EXPIRED})
+DISPUTE_TRANSITIONS: Final[Transitions] = {
+    _D.OPENED: frozenset({_D.NEEDS_RESPONSE, _D.UNDER_REVIEW}) | _DISPUTE_ENDS,
+    _D.NEEDS_RESPONSE: frozenset({_D.UNDER_REVIEW}) | _DISPUTE_ENDS,
+    _D.UNDER_REVIEW: frozenset({_D.NEEDS_RESPONSE}) | _DISPUTE_ENDS,  # back when the bank wants to know more
+    # An end that turns (an appeal) is money that moves once more: a person decides, by a money case.
+    _D.WON: frozenset(),
+    _D.LOST: frozenset(),
+    _D.ACCEPTED: frozenset(),
+    _D.EXPIRED: frozenset(),
+}
+
 NOTIFICATION_TRANSITIONS: Final[Transitions] = {
     _N.RECEIVED: frozenset({_N.REJECTED, _N.VERIFIED}),
     _N.REJECTED: frozenset({_N.VERIFIED}),  # replayed by staff after a key was mended
@@ -150,3 +175,9 @@ OPEN_ATTEMPTS: Final = (_A.QUEUED, _A.CREATED, _A.SENT, _A.REQUIRES_ACTION, _A.P
 """Attempts that may still bring money by themselves."""
 UNDECIDED: Final = (_A.SENT, _A.UNKNOWN)
 """Attempts whose outcome nobody has told us: no other may begin beside them."""
+OPEN_DISPUTES: Final = (_D.OPENED, _D.NEEDS_RESPONSE, _D.UNDER_REVIEW)
+"""Disputes whose outcome nobody knows yet."""
+UNANSWERED: Final = (_D.OPENED, _D.NEEDS_RESPONSE)
+"""Disputes that wait for what we have to say."""
+LOST_DISPUTES: Final = (_D.LOST, _D.ACCEPTED, _D.EXPIRED)
+"""Disputes whose money stays with the customer."""

@@ -9,7 +9,16 @@ from confluent_kafka import Producer
 
 from config.core import approvals, clock, jobs, kafka, relay
 from ledger import folding
-from payments.services import authorizations, consuming, emails, expiry, gateway_watch, notifications, refund_steps
+from payments.services import (
+    authorizations,
+    consuming,
+    dispute_answers,
+    emails,
+    expiry,
+    gateway_watch,
+    notifications,
+    refund_steps,
+)
 
 
 @shared_task(name="payments.watch_gateways")
@@ -46,6 +55,13 @@ def process_waiting() -> int:
 def advance_refunds() -> int:
     """Send refunds that are due and ask about those under way."""
     return refund_steps.advance_due(at=clock.now())
+
+
+@shared_task(name="payments.ask_disputes")
+@jobs.job("ask_disputes")
+def ask_disputes() -> int:
+    """Ask gateways about open disputes, and send again answers that never arrived."""
+    return dispute_answers.advance_due(at=clock.now())
 
 
 @shared_task(name="payments.send_emails")

@@ -23,7 +23,7 @@ from ledger.admin import t_accounts
 from payments import postings, refund_split
 from payments.models import Capture, Payment, Refund, RefundLine
 from payments.refund_split import Unit, Wanted
-from payments.services import accounts, refunds
+from payments.services import accounts, refundable, refunds
 from payments.services.refunds import NewRefund
 from payments.states import RefundStatus
 
@@ -153,7 +153,7 @@ def units_left(payment: Payment) -> list[Unit]:
     shop_orders = list(payment.order.shop_orders.select_related("shop").order_by("id"))
     if not shop_orders:
         return []
-    found = refund_split.units(shop_orders=shop_orders, paid=payment.amount, refunded=refunds.refunded_of(payment))
+    found = refund_split.units(shop_orders=shop_orders, paid=payment.amount, refunded=refundable.refunded_of(payment))
     return [unit for unit in found if unit.list_left > 0]
 
 

@@ -3,6 +3,7 @@
 from payments.models.breaker import BreakerOverride
 from payments.models.case import MoneyCase
 from payments.models.catalogue import GatewayAccount, PaymentMethod
+from payments.models.dispute import Dispute, DisputeEvent, DisputeEvidence, DisputeLine
 from payments.models.email import EmailMessageLog
 from payments.models.notification import Notification
 from payments.models.order import Order, OrderPlatformCost, Shop, ShopOrder
@@ -15,6 +16,10 @@ __all__ = [
     "BreakerOverride",
     "Capture",
     "ClawBack",
+    "Dispute",
+    "DisputeEvent",
+    "DisputeEvidence",
+    "DisputeLine",
     "EmailMessageLog",
     "GatewayAccount",
     "MoneyCase",

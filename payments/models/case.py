@@ -15,6 +15,7 @@ from config.core.models import Approval
 from config.core.money import Money
 from payments import states
 from payments.errors import IllegalTransition
+from payments.models.dispute import Dispute
 from payments.models.payment import Attempt, Capture, Payment
 from payments.models.refund import Refund
 from payments.states import CaseStatus
@@ -42,6 +43,10 @@ class MoneyCase(models.Model):
         UNKNOWN_OUTCOME = "unknown_outcome", _("outcome unknown")
         REFUND_UNKNOWN = "refund_unknown", _("refund outcome unknown")
         REFUND_FAILED = "refund_failed", _("refund failed")
+        DISPUTE_UNKNOWN = "dispute_unknown", _("dispute of an unknown payment")
+        DISPUTE_REFUNDED = "dispute_refunded", _("refunded and disputed")
+        DISPUTE_CHANGED = "dispute_changed", _("dispute turned after its end")
+        DISPUTE_SILENT = "dispute_silent", _("dispute without an end")
 
     class Decision(models.TextChoices):
         APPLY = "apply", _("apply to the payment")
@@ -56,6 +61,7 @@ class MoneyCase(models.Model):
     attempt = models.ForeignKey(Attempt, null=True, on_delete=models.PROTECT, related_name="cases")
     capture = models.ForeignKey(Capture, null=True, on_delete=models.PROTECT, related_name="cases")
     refund = models.ForeignKey(Refund, null=True, on_delete=models.PROTECT, related_name="cases")
+    dispute = models.ForeignKey(Dispute, null=True, on_delete=models.PROTECT, related_name="cases")
     amount_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)
     detail = models.CharField(max_length=500, blank=True)
@@ -84,6 +90,9 @@ class MoneyCase(models.Model):
                 fields=["refund"],
                 condition=Q(kind__in=["refund_unknown", "refund_failed"]) & ~Q(status="closed"),
                 name="one_open_question_per_refund",
+            ),
+            models.UniqueConstraint(
+                fields=["dispute", "kind"], condition=~Q(status="closed"), name="one_open_question_per_dispute_and_kind"
             ),
         ]
         indexes = [

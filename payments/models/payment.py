@@ -87,6 +87,9 @@ class Payment(models.Model):
                 name="never_refund_more_than_captured",
             ),
             models.CheckConstraint(
+                condition=Q(captured_minor__gte=F("disputed_minor")), name="never_dispute_more_than_captured"
+            ),
+            models.CheckConstraint(
                 condition=~Q(status="succeeded") | Q(captured_minor=F("amount_minor")), name="succeeded_means_captured"
             ),
             models.UniqueConstraint(fields=["client", "idempotency_key"], name="one_payment_per_idempotency_key"),
@@ -104,6 +107,7 @@ class Payment(models.Model):
             models.Index(fields=["amount_minor"], name="payment_by_amount"),
             models.Index(fields=["-created_at", "-id"], name="payment_late", condition=Q(is_late=True)),
             models.Index(fields=["-created_at", "-id"], name="payment_refunded", condition=Q(refunded_minor__gt=0)),
+            models.Index(fields=["-created_at", "-id"], name="payment_disputed", condition=Q(disputed_minor__gt=0)),
             models.Index(
                 fields=["expires_at"],
                 name="payment_overdue",
@@ -121,8 +125,9 @@ class Payment(models.Model):
 
     @property
     def refundable(self) -> Money:
-        """What may still be sent back."""
-        return Money(self.captured_minor - self.refunded_minor - self.refunding_minor, self.currency)
+        """What may still be sent back. A refund and a dispute may both have taken the same money: never below zero."""
+        gone = self.refunded_minor + self.refunding_minor + self.disputed_minor
+        return Money(max(self.captured_minor - gone, 0), self.currency)
 
     @property
     def refund_state(self) -> str:

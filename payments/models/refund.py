@@ -141,7 +141,7 @@ class RefundLine(models.Model):
 
 
 class ClawBack(models.Model):
-    """A shop's part of a refund, booked against it and not yet allocated by settlements."""
+    """A shop's part of a refund or of a lost dispute, booked against it and not yet allocated by settlements."""
 
     class Status(models.TextChoices):
         OPEN = "open", _("open")
@@ -149,7 +149,8 @@ class ClawBack(models.Model):
         REVERSED = "reversed", _("reversed")
 
     id = models.CharField(primary_key=True, max_length=40, default=ids.clawback_id)
-    refund = models.ForeignKey(Refund, on_delete=models.PROTECT, related_name="clawbacks")
+    refund = models.ForeignKey(Refund, null=True, on_delete=models.PROTECT, related_name="clawbacks")
+    dispute = models.ForeignKey("payments.Dispute", null=True, on_delete=models.PROTECT, related_name="clawbacks")
     shop = models.ForeignKey(Shop, on_delete=models.PROTECT)
     shop_order = models.ForeignKey(ShopOrder, on_delete=models.PROTECT)
     amount_minor = models.BigIntegerField()
@@ -161,5 +162,11 @@ class ClawBack(models.Model):
     class Meta:
         verbose_name = _("claw-back")
         verbose_name_plural = _("claw-backs")
-        constraints = [models.CheckConstraint(condition=Q(amount_minor__gt=0), name="a_clawback_is_of_something")]
+        constraints = [
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="a_clawback_is_of_something"),
+            models.CheckConstraint(
+                condition=Q(refund__isnull=True) ^ Q(dispute__isnull=True),
+                name="a_clawback_is_of_a_refund_or_a_dispute",
+            ),
+        ]
         indexes = [models.Index(fields=["shop"], name="clawback_open", condition=Q(status="open"))]

@@ -12,7 +12,7 @@ from payments import refund_split
 from payments.errors import NotPayable, OrderNotFound
 from payments.models import MoneyCase, Order, Payment, RefundLine, ShopOrder
 from payments.refund_split import Wanted
-from payments.services import cases, expiry, orders, refunds
+from payments.services import cases, expiry, orders, refundable, refunds
 from payments.states import PAYABLE, PaymentStatus
 
 log = structlog.get_logger(__name__)
@@ -129,7 +129,7 @@ def _all_of(payment_id: str, shop_order_id: str) -> list[Wanted]:
     available = refund_split.units(
         shop_orders=orders.parts_of(payment.order),
         paid=payment.amount,
-        refunded=refunds.refunded_of(payment),
+        refunded=refundable.refunded_of(payment),
     )
     return [
         Wanted(shop_order_id=shop_order_id, kind=RefundLine.Kind(unit.kind), list_minor=unit.list_left)

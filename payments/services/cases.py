@@ -14,7 +14,7 @@ from ledger import chart
 from ledger import services as ledger
 from payments import postings
 from payments.errors import CaseRefused
-from payments.models import Attempt, Capture, MoneyCase, Payment, Refund
+from payments.models import Attempt, Capture, Dispute, MoneyCase, Payment, Refund
 from payments.services import attempts, locks
 from payments.states import LIVE, CaseStatus
 
@@ -32,6 +32,10 @@ SUGGESTIONS = {
     K.UNKNOWN_OUTCOME: D.DISMISS,
     K.REFUND_UNKNOWN: D.DISMISS,
     K.REFUND_FAILED: D.REFUND,
+    K.DISPUTE_UNKNOWN: D.DISMISS,
+    K.DISPUTE_REFUNDED: D.DISMISS,
+    K.DISPUTE_CHANGED: D.DISMISS,
+    K.DISPUTE_SILENT: D.DISMISS,
 }
 
 
@@ -62,11 +66,14 @@ def open_question(
     payment: Payment | None = None,
     attempt: Attempt | None = None,
     refund: Refund | None = None,
+    dispute: Dispute | None = None,
     detail: str = "",
 ) -> MoneyCase | None:
     """A case about an outcome, not about held money; None when the same question is open. Joins a transaction."""
     assert connection.in_atomic_block, "a case is opened in the commit of its cause"
-    same = MoneyCase.objects.unresolved().filter(kind=kind, payment=payment, attempt=attempt, refund=refund)
+    same = MoneyCase.objects.unresolved().filter(
+        kind=kind, payment=payment, attempt=attempt, refund=refund, dispute=dispute
+    )
     if same.exists():
         return None
     case = MoneyCase.objects.create(
@@ -74,6 +81,7 @@ def open_question(
         payment=payment,
         attempt=attempt,
         refund=refund,
+        dispute=dispute,
         amount_minor=money.minor,
         currency=money.currency,
         detail=detail[:500],
@@ -95,6 +103,11 @@ def answer_questions(attempt: Attempt, *, at: datetime, actor: str) -> None:
 def answer_refund_questions(refund: Refund, *, at: datetime, actor: str) -> None:
     """Close the open questions about a refund's outcome."""
     _close_answered(MoneyCase.objects.filter(kind=K.REFUND_UNKNOWN, refund=refund), at=at, actor=actor)
+
+
+def answer_dispute_questions(dispute: Dispute, *, kind: MoneyCase.Kind, at: datetime, actor: str) -> None:
+    """Close the open question of one kind about a dispute."""
+    _close_answered(MoneyCase.objects.filter(kind=kind, dispute=dispute), at=at, actor=actor)
 
 
 def _close_answered(questions: QuerySet[MoneyCase], *, at: datetime, actor: str) -> None:

@@ -1,9 +1,9 @@
-"""Rows under lock. Everywhere in the same order, so that nothing can deadlock: order, payment, refund, case, ledger."""
+"""Rows under lock, everywhere in one order, so that nothing can deadlock: order, payment, refund, dispute, case, ledger."""
 
 from __future__ import annotations
 
-from payments.errors import CaseNotFound, PaymentNotFound, RefundNotFound
-from payments.models import MoneyCase, Payment, Refund
+from payments.errors import CaseNotFound, DisputeNotFound, PaymentNotFound, RefundNotFound
+from payments.models import Dispute, MoneyCase, Payment, Refund
 
 
 def payment(payment_id: str) -> Payment:
@@ -32,6 +32,20 @@ def refund_and_payment(refund_id: str) -> tuple[Refund, Payment | None]:
     found = refund(refund_id)
     found.payment = owner
     return found, owner
+
+
+def dispute(dispute_id: str) -> Dispute:
+    """The dispute, its payment locked before it, with its capture and account at hand. Raises DisputeNotFound."""
+    payment_id = Dispute.objects.filter(id=dispute_id).values_list("payment_id", flat=True).first()
+    owner = payment(payment_id) if payment_id else None
+    rows = Dispute.objects.select_for_update(of=("self",)).select_related("account", "capture__account")
+    found: Dispute | None = rows.filter(id=dispute_id).first()
+    if found is None:
+        raise DisputeNotFound("There is no such dispute.")
+    if found.payment_id and owner is None:  # it was told between the two questions: rare, and then out of order
+        owner = payment(found.payment_id)
+    found.payment = owner
+    return found
 
 
 def case(case_id: str) -> MoneyCase:

@@ -12,7 +12,7 @@ from config.core import approvals, inbox
 from config.core.models import Approval, User
 from config.core.money import Money
 from payments.models import Refund
-from payments.services import locks, refund_booking, refund_steps
+from payments.services import locks, refund_booking, refund_steps, refundable
 from payments.states import RefundStatus
 
 ACTION: Final = "refund.release"
@@ -50,7 +50,9 @@ def release(approval: Approval, at: datetime) -> None:
 
 @transaction.atomic(durable=True)
 def _release(refund_id: str, approval: Approval, *, at: datetime) -> Refund:
-    refund, _ = locks.refund_and_payment(refund_id)
+    refund, payment = locks.refund_and_payment(refund_id)
+    if payment is not None and refund.status == R.PENDING_APPROVAL:
+        refundable.refuse_while_disputed(payment)
     if inbox.claim(approvals.approval_cause(approval)):
         assert approval.checker is not None, "an approval was given by somebody"
         refund.move_to(R.APPROVED, at=at)

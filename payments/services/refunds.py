@@ -7,22 +7,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Sum
 
 from config.core import audit, faultpoints, ids
 from config.core.idempotency import IdempotencyMismatch
 from config.core.models import User
 from config.core.money import Money
 from payments import refund_split
-from payments.errors import PaymentNotFound, RefundRefused, RefundTooMuch
+from payments.errors import PaymentDisputed, PaymentNotFound, RefundRefused, RefundTooMuch
 from payments.models import Capture, Payment, Refund, RefundLine
-from payments.refund_split import Key, Part, Wanted
-from payments.services import accounts, locks, orders, refund_approval, refund_booking, refund_steps
-from payments.states import RefundStatus
+from payments.refund_split import Part, Wanted
+from payments.services import accounts, locks, orders, refund_approval, refund_booking, refund_steps, refundable
+from payments.states import DisputeStatus, RefundStatus
 
 R = RefundStatus
-_GONE = (R.FAILED, R.REJECTED, R.CANCELLED)
-"""Refunds in these take nothing of what a payment has left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +51,8 @@ class Requested:
 def request_refund(*, wish: NewRefund, at: datetime) -> Requested:
     """Promise money back. Small refunds by the gateway leave at once; others wait for a second person.
 
-    Raises PaymentNotFound, RefundRefused (unpaid, disputed, no way back), RefundTooMuch, IdempotencyMismatch. What the
-    gateway does is in the refund's status, never raised.
+    Raises PaymentNotFound, RefundRefused (unpaid, no way back), PaymentDisputed, RefundTooMuch, IdempotencyMismatch.
+    What the gateway does is in the refund's status, never raised.
     """
     requested = _request(wish=wish, at=at)
     if not requested.is_replay and requested.refund.status == R.APPROVED:
@@ -118,7 +115,12 @@ def book_the_rest(*, payment_id: str, reason: str, actor: str, at: datetime) -> 
 
 
 def begin_of_held_money(*, capture: Capture, reason: str, actor: str, at: datetime) -> Refund:
-    """A refund of money in suspense, approved with its case. Joins that commit; the caller books it."""
+    """A refund of money in suspense, approved with its case. Joins that commit; the caller books it.
+
+    Raises PaymentDisputed when the payer's bank has taken, or asked for, that money.
+    """
+    if capture.disputes.filter(is_inquiry=False).exclude(status=DisputeStatus.WON).exists():
+        raise PaymentDisputed("This money is disputed; a refund now could pay twice.")
     identifier = ids.refund_id()
     route = _route(capture)
     refund = Refund(
@@ -146,10 +148,9 @@ def _refundable_capture(payment: Payment) -> Capture:
     capture = (
         payment.captures.filter(disposition=Capture.Disposition.APPLIED).select_related("account", "attempt").first()
     )
+    refundable.refuse_while_disputed(payment)
     if capture is None or not payment.refundable:
         raise RefundRefused("Nothing of this payment is left to refund.", facts={"status": str(payment.status)})
-    if payment.disputed_minor:
-        raise RefundRefused("This payment is disputed; a refund now would pay twice.")
     return capture
 
 
@@ -157,7 +158,7 @@ def _parts(payment: Payment, amount: Money | None, lines: Sequence[Wanted]) -> l
     if amount is not None and (amount.currency != payment.currency or amount.minor <= 0):
         raise RefundTooMuch("A refund is a positive amount in the payment's currency.", field="amount")
     available = refund_split.units(
-        shop_orders=orders.parts_of(payment.order), paid=payment.amount, refunded=refunded_of(payment)
+        shop_orders=orders.parts_of(payment.order), paid=payment.amount, refunded=refundable.refunded_of(payment)
     )
     if lines:
         parts = refund_split.by_lines(lines, available)
@@ -175,17 +176,6 @@ def _parts(payment: Payment, amount: Money | None, lines: Sequence[Wanted]) -> l
             "More than is left to refund.", field="amount", facts={"refundable": str(payment.refundable)}
         )
     return parts
-
-
-def refunded_of(payment: Payment) -> dict[Key, tuple[int, int]]:
-    """(cash, site) per shop order and kind that refunds of this payment hold or took."""
-    rows = (
-        RefundLine.objects.filter(refund__payment=payment)
-        .exclude(refund__status__in=_GONE)
-        .values("shop_order_id", "kind")
-        .annotate(cash=Sum("cash_minor"), site=Sum("site_minor"))
-    )
-    return {(row["shop_order_id"], RefundLine.Kind(row["kind"])): (row["cash"], row["site"]) for row in rows}
 
 
 def _begin(

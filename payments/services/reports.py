@@ -94,7 +94,7 @@ def apply_report(*, report: Report, heard: Heard) -> Outcome:
         outcome = _believe(report, heard, payment, attempt)
         faultpoints.reach("report.believed")
         if heard.notification_id:
-            _settle_notification(heard, outcome, payment, attempt)
+            settle_notification(heard, outcome, payment, attempt)
     return outcome
 
 
@@ -330,7 +330,9 @@ _ENDS_AUTHORIZED = {
 """What reserved money that the gateway gave free means for its payment."""
 
 
-def _settle_notification(heard: Heard, outcome: Outcome, payment: Payment | None, attempt: Attempt | None) -> None:
+def settle_notification(
+    heard: Heard, outcome: Outcome, payment: Payment | None, attempt: Attempt | None = None
+) -> None:
     """Mark the message that told us, in the commit of what it changed."""
     is_news = outcome in NEWS
     writes.write(

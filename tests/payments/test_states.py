@@ -11,13 +11,14 @@ from django.utils import timezone
 
 from payments import states
 from payments.errors import IllegalTransition
-from payments.models import Attempt, MoneyCase, Notification, Payment, Refund
-from payments.states import AttemptStatus, CaseStatus, NotificationStatus, PaymentStatus, RefundStatus
+from payments.models import Attempt, Dispute, MoneyCase, Notification, Payment, Refund
+from payments.states import AttemptStatus, CaseStatus, DisputeStatus, NotificationStatus, PaymentStatus, RefundStatus
 
 MACHINES: list[tuple[type[models.Model], type[models.TextChoices], Mapping[str, frozenset[str]]]] = [
     (Payment, PaymentStatus, states.PAYMENT_TRANSITIONS),
     (Attempt, AttemptStatus, states.ATTEMPT_TRANSITIONS),
     (Refund, RefundStatus, states.REFUND_TRANSITIONS),
+    (Dispute, DisputeStatus, states.DISPUTE_TRANSITIONS),
     (Notification, NotificationStatus, states.NOTIFICATION_TRANSITIONS),
     (MoneyCase, CaseStatus, states.CASE_TRANSITIONS),
 ]
