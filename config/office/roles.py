@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+from django.contrib.auth.management import create_permissions
+from django.contrib.contenttypes.management import create_contenttypes
+
 APPS: Final = ("core", "payments", "ledger", "settlements")
 """Whose permissions roles are made of."""
 
 _ORDERS: Final = (
     "payments.view_payment", "payments.view_attempt", "payments.view_capture", "payments.view_refund", "payments.view_order",
-    "payments.view_shop", "payments.view_emailmessagelog", "payments.view_paymentmethod",
+    "payments.view_shop", "payments.view_emailmessagelog", "payments.view_paymentmethod", "payments.view_dispute",
 )  # fmt: skip
 _MONEY: Final = (
     *_ORDERS, "payments.view_moneycase", "payments.view_notification", "payments.view_gatewayaccount",
@@ -32,10 +35,13 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
     "finance_viewer": _MONEY,
     "finance_operator": (
         *_MONEY, "payments.act_on_payment", "payments.request_refund", "payments.retry_refund", "payments.resolve_case",
-        "payments.resend_email", "payments.export_payment",
+        "payments.resend_email", "payments.export_payment", "payments.act_on_dispute", "payments.view_disputeevidence",
     ),
-    "finance_approver": (*_MONEY, "core.decide_approval", "payments.export_payment"),
-    "treasury": (*_MONEY, "payments.retry_refund", "payments.export_payment"),
+    "finance_approver": (*_MONEY, "payments.view_disputeevidence", "core.decide_approval", "payments.export_payment"),
+    "treasury": (
+        *_MONEY, "payments.retry_refund", "payments.export_payment", "payments.act_on_dispute",
+        "payments.view_disputeevidence",
+    ),
     "accountant": (*_MONEY, "payments.export_payment"),
     "support": (*_ORDERS, "payments.request_refund", "payments.resend_email"),
     "ops": (
@@ -46,6 +52,18 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
     "auditor": (VIEW_EVERYTHING,),
     "api_admin": ("core.view_apikey", "core.add_apikey", "core.change_apikey"),
 }  # fmt: skip
+
+
+def make(apps: Any, schema_editor: object) -> None:
+    """What a migration runs after models or roles changed. Django makes permissions only after all migrations."""
+    for app in apps.get_app_configs():
+        if app.label not in APPS:
+            continue
+        app.models_module = True
+        create_contenttypes(app, apps=apps, verbosity=0)
+        create_permissions(app, apps=apps, verbosity=0)
+        app.models_module = None
+    ensure(apps.get_model("auth", "Group"), apps.get_model("auth", "Permission"))
 
 
 def ensure(group_model: Any, permission_model: Any) -> None:

@@ -10,11 +10,11 @@ from django.utils.translation import gettext_lazy as _
 
 from config.core.admin.cells import Text, Tone, chip
 from payments.models import Capture, EmailMessageLog, MoneyCase
-from payments.states import AttemptStatus, CaseStatus, NotificationStatus, PaymentStatus, RefundStatus
+from payments.states import AttemptStatus, CaseStatus, DisputeStatus, NotificationStatus, PaymentStatus, RefundStatus
 
 Words = Mapping[str, tuple[Tone, Text]]
 P, A, R, N, C = PaymentStatus, AttemptStatus, RefundStatus, NotificationStatus, CaseStatus
-E = EmailMessageLog.Status
+E, D = EmailMessageLog.Status, DisputeStatus
 
 PAYMENT: Final[Words] = {
     P.PENDING: (Tone.CALM, _("Made, and not yet with a gateway.")),
@@ -50,6 +50,15 @@ REFUND: Final[Words] = {
     R.FAILED: (Tone.BAD, _("The gateway refused; the money stays with us and a case is open.")),
     R.REJECTED: (Tone.CALM, _("The second person refused.")),
     R.CANCELLED: (Tone.CALM, _("Taken back before it was sent.")),
+}
+DISPUTE: Final[Words] = {
+    D.OPENED: (Tone.WARN, _("Heard of; the gateway has not said what it wants.")),
+    D.NEEDS_RESPONSE: (Tone.BAD, _("Waits for our evidence, until its deadline.")),
+    D.UNDER_REVIEW: (Tone.BUSY, _("Answered; the customer's bank decides.")),
+    D.WON: (Tone.GOOD, _("The money came back, or was never taken.")),
+    D.LOST: (Tone.BAD, _("Contested and lost; the money stays with the customer.")),
+    D.ACCEPTED: (Tone.CALM, _("Given up by us; the money stays with the customer.")),
+    D.EXPIRED: (Tone.BAD, _("Lost because nobody answered in time.")),
 }
 NOTIFICATION: Final[Words] = {
     N.RECEIVED: (Tone.BUSY, _("Kept, not yet checked.")),
@@ -89,6 +98,10 @@ KINDS: Final[Mapping[str, Text]] = {
     K.UNKNOWN_OUTCOME: _("The gateway never told what became of an attempt."),
     K.REFUND_UNKNOWN: _("The gateway never told what became of a refund."),
     K.REFUND_FAILED: _("A refund was refused; the customer's money is still with us."),
+    K.DISPUTE_UNKNOWN: _("A gateway disputes money that no paid order of ours took."),
+    K.DISPUTE_REFUNDED: _("The same money was refunded and is disputed: the customer may get it twice."),
+    K.DISPUTE_CHANGED: _("A dispute that had ended now ends otherwise."),
+    K.DISPUTE_SILENT: _("The gateway never told how a dispute ended."),
 }
 
 

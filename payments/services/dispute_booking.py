@@ -73,6 +73,15 @@ def book_platform_liable(dispute: Dispute, *, at: datetime, actor: str, reason: 
     _post(dispute, "platform", postings.dispute_borne(chart.loss_chargeback(), dispute.withdrawn), at, actor)
 
 
+def save(dispute: Dispute, payment: Payment | None, *, at: datetime) -> None:
+    """Write both rows; the caller holds their locks."""
+    dispute.updated_at = at
+    dispute.save()
+    if payment is not None:
+        payment.updated_at = at
+        payment.save(update_fields=["disputed_minor", "events_count", "updated_at"])
+
+
 def draft_lost(dispute: Dispute) -> list[Line]:
     """The journal that losing a dispute would book now: what a preview shows."""
     payment = dispute.payment

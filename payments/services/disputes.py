@@ -9,13 +9,12 @@ from typing import Final
 import structlog
 from django.db import transaction
 
-from config.core import audit, faultpoints, ids, outbox
+from config.core import faultpoints, ids, outbox
 from config.core.money import Money
 from gateways.base import DisputeReport, Disputes
 from gateways.base import DisputeStatus as Told
 from payments import dispute_reasons, events
-from payments.errors import DisputeRefused
-from payments.models import Attempt, AttemptEvent, Capture, Dispute, GatewayAccount, MoneyCase, Payment
+from payments.models import Attempt, Capture, Dispute, GatewayAccount, MoneyCase, Payment
 from payments.services import accounts, cases, dispute_booking, locks
 from payments.services.dispute_history import note
 from payments.services.reports import Heard, Outcome, settle_notification
@@ -45,76 +44,6 @@ def apply_dispute_report(*, report: DisputeReport, heard: Heard) -> Outcome:
     if heard.notification_id:
         settle_notification(heard, outcome, payment)
     return outcome
-
-
-@transaction.atomic(durable=True)
-def attach(*, dispute_id: str, payment_id: str, actor: str, reason: str, at: datetime) -> Dispute:
-    """Staff found the payment that an unknown dispute is about. Raises DisputeRefused, PaymentNotFound."""
-    payment = locks.payment(payment_id)
-    dispute = locks.dispute(dispute_id)
-    capture = payment.captures.select_related("account").filter(account=dispute.account).order_by("created_at").first()
-    if dispute.payment_id or dispute.booked:
-        raise DisputeRefused("This dispute is about a payment already, or was booked as unexplained.")
-    if capture is None:
-        raise DisputeRefused("This account took no money for that payment.", field="payment_id")
-    dispute.payment, dispute.capture = payment, capture
-    note(dispute, "attached", source=AttemptEvent.Source.STAFF, actor=actor, at=at, reason=reason)
-    dispute_booking.settle(dispute, payment, is_taken=bool(dispute.withdrawn_minor), at=at, actor=actor)
-    outbox.publish(events.payment_disputed(payment, dispute, status="OPENED", at=at))
-    cases.answer_dispute_questions(dispute, kind=MoneyCase.Kind.DISPUTE_UNKNOWN, at=at, actor=actor)
-    _save(dispute, payment, at)
-    return dispute
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewDispute:
-    """A dispute that staff read in a gateway's e-mail or portal. `payment_id` "" where nobody knows it."""
-
-    account: GatewayAccount
-    gateway_dispute_id: str
-    money: Money
-    payment_id: str = ""
-    fee: Money | None = None
-    reason: str = ""
-    is_inquiry: bool = False
-    is_withdrawn: bool = True
-    respond_by: datetime | None = None
-
-
-def open_by_hand(*, wish: NewDispute, actor: str, why: str, at: datetime) -> Dispute:
-    """Open a dispute that no message told of. The same gateway number again finds the first one.
-
-    Raises DisputeRefused without a number or for a payment that this account took no money for.
-    """
-    number = wish.gateway_dispute_id.strip()
-    if not number:
-        raise DisputeRefused("Name the gateway's number of the dispute.", field="gateway_dispute_id")
-    capture = None
-    if wish.payment_id:
-        taken = Capture.objects.filter(payment_id=wish.payment_id, account=wish.account)
-        capture = taken.order_by("created_at").first()
-        if capture is None:
-            raise DisputeRefused("This account took no money for that payment.", field="payment_id")
-    report = DisputeReport(
-        dispute_id=number,
-        status=Told.NEEDS_RESPONSE,
-        money=wish.money,
-        gateway_transaction_id=capture.gateway_transaction_id if capture else "",
-        fee=wish.fee,
-        reason=wish.reason,
-        is_inquiry=wish.is_inquiry,
-        withdrawn=wish.is_withdrawn and not wish.is_inquiry,
-        respond_by=wish.respond_by,
-        occurred_at=at,
-    )
-    heard = Heard(account=wish.account, source=AttemptEvent.Source.STAFF, at=at, actor=actor)
-    apply_dispute_report(report=report, heard=heard)
-    dispute: Dispute = Dispute.objects.get(account=wish.account, gateway_dispute_id=number)
-    with transaction.atomic(durable=True):
-        audit.record(
-            actor=actor, action="dispute.opened_by_hand", object_type="dispute", object_id=dispute.id, reason=why
-        )
-    return dispute
 
 
 def next_ask(dispute: Dispute, *, at: datetime) -> datetime | None:
@@ -155,7 +84,7 @@ def _apply(report: DisputeReport, heard: Heard) -> tuple[Outcome, Payment | None
     _confirm_answer(dispute, heard)
     dispute.next_step_at = next_ask(dispute, at=heard.at)
     dispute.heard_until = max(told_at, dispute.heard_until or told_at)
-    _save(dispute, payment, heard.at)
+    dispute_booking.save(dispute, payment, at=heard.at)
     after = (dispute.status, dispute.withdrawn_minor, dispute.fee_minor, dispute.is_inquiry, dispute.respond_by)
     if before[1] != after[1]:
         note(dispute, "money_withdrawn", source=heard.source, actor=heard.who, at=heard.at)
@@ -353,11 +282,3 @@ def _confirm_answer(dispute: Dispute, heard: Heard) -> None:
     if dispute.answer_state in (Dispute.AnswerState.SENDING, Dispute.AnswerState.UNKNOWN) and has_it:
         dispute.answer_state, dispute.steps = Dispute.AnswerState.GIVEN, 0
         note(dispute, "answer_confirmed", source=heard.source, actor=heard.who, at=heard.at)
-
-
-def _save(dispute: Dispute, payment: Payment | None, at: datetime) -> None:
-    dispute.updated_at = at
-    dispute.save()
-    if payment is not None:
-        payment.updated_at = at
-        payment.save(update_fields=["disputed_minor", "events_count", "updated_at"])

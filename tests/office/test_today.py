@@ -21,7 +21,7 @@ from ledger.admin import t_accounts
 from ledger.models import Account, JournalEntry, Posting
 from payments.admin import words
 from payments.models import Capture, EmailMessageLog, MoneyCase
-from payments.states import AttemptStatus, CaseStatus, NotificationStatus, PaymentStatus, RefundStatus
+from payments.states import AttemptStatus, CaseStatus, DisputeStatus, NotificationStatus, PaymentStatus, RefundStatus
 from tests.office.conftest import Day
 
 
@@ -97,6 +97,7 @@ def test_bars_stand_on_a_scale_that_can_be_read() -> None:
         (words.PAYMENT, PaymentStatus),
         (words.ATTEMPT, AttemptStatus),
         (words.REFUND, RefundStatus),
+        (words.DISPUTE, DisputeStatus),
         (words.NOTIFICATION, NotificationStatus),
         (words.CASE, CaseStatus),
         (words.EMAIL, EmailMessageLog.Status),

@@ -17,7 +17,7 @@ from gateways.base import DisputeReport
 from gateways.base import DisputeStatus as Told
 from payments.errors import DisputeRefused, EvidenceRefused, PaymentDisputed, RefundTooMuch
 from payments.models import AttemptEvent, Capture, ClawBack, Dispute, DisputeEvidence, MoneyCase, Payment, Refund
-from payments.services import dispute_answers, dispute_decisions, disputes, evidence, refunds
+from payments.services import dispute_answers, dispute_by_hand, dispute_decisions, disputes, evidence, refunds
 from payments.services.dispute_decisions import Decision
 from payments.services.refunds import NewRefund
 from payments.services.reports import Heard, Outcome
@@ -337,13 +337,13 @@ def test_a_dispute_of_nobodys_payment_is_booked_and_asks_whose_it_is(
     assert MoneyCase.objects.get().kind == "dispute_unknown"
     assert not OutboxEvent.objects.filter(type="payment.disputed").exists()
     dispute = Dispute.objects.get()
-    disputes.attach(dispute_id=dispute.id, payment_id=payment.id, actor="user:a@x", reason="found it", at=at)
+    dispute_by_hand.attach(dispute_id=dispute.id, payment_id=payment.id, actor="user:a@x", reason="found it", at=at)
 
     payment.refresh_from_db()
     assert (payment.disputed_minor, MoneyCase.objects.get().status) == (200_000, "closed")
     assert OutboxEvent.objects.get(type="payment.disputed").data["status"] == "OPENED"
     with pytest.raises(DisputeRefused):
-        disputes.attach(dispute_id=dispute.id, payment_id=payment.id, actor="user:a@x", reason="again", at=at)
+        dispute_by_hand.attach(dispute_id=dispute.id, payment_id=payment.id, actor="user:a@x", reason="again", at=at)
 
 
 def test_an_unknown_dispute_that_is_lost_is_unexplained(at: Any, momo_account: Any, balances: Any) -> None:
@@ -369,8 +369,8 @@ def by_hand(paid: Any, momo_account: Any, at: Any) -> Callable[..., Dispute]:
 
     def make(payment: Payment | None = None, **wish: Any) -> Dispute:
         wanted = payment or paid()
-        return disputes.open_by_hand(
-            wish=disputes.NewDispute(
+        return dispute_by_hand.open_by_hand(
+            wish=dispute_by_hand.NewDispute(
                 account=momo_account, gateway_dispute_id="CB-7", money=wanted.amount, payment_id=wanted.id,
                 reason="fraud", respond_by=at + 5 * DAY, **wish,
             ),
