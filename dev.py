@@ -285,9 +285,15 @@ DEMO_MERCHANTS: dict[str, dict[str, Callable[[], str]]] = {
         "ZALOPAY_KEY1": lambda: secrets.token_hex(16),
         "ZALOPAY_KEY2": lambda: secrets.token_hex(16),
     },
+    "xendit": {
+        "XENDIT_BUSINESS_ID": lambda: "demo-" + secrets.token_hex(4),
+        "XENDIT_SECRET_KEY": lambda: "xnd_development_" + secrets.token_hex(16),
+        "XENDIT_WEBHOOK_TOKEN": lambda: secrets.token_hex(24),
+        "XENDIT_WEBHOOK_URL": lambda: "",  # set in Xendit's dashboard, not by each call; environment() sets it
+    },
 }
 """Per gateway the demo's merchant and its keys, as the sandbox's `--merchant` takes them, and how each is made."""
-SANDBOX_ADDRESSES = ("ENDPOINT_MOMO", "VNPAY_PAY_URL", "VNPAY_API_URL", "ZALOPAY_ENDPOINT")
+SANDBOX_ADDRESSES = ("ENDPOINT_MOMO", "VNPAY_PAY_URL", "VNPAY_API_URL", "ZALOPAY_ENDPOINT", "XENDIT_ENDPOINT")
 """Settings that hold a gateway's address: in the demo all are the sandbox's."""
 
 
@@ -731,6 +737,7 @@ def environment(*, urls: Mapping[str, str], web: str, sandbox: str) -> dict[str,
         **dict.fromkeys(SANDBOX_ADDRESSES, sandbox),
         "IPNURL": f"{web}/v1/transaction/callback",
         "VNPAY_IPN_URL": f"{web}/api/v1/webhooks/vnpay/vnpay",
+        "XENDIT_WEBHOOK_URL": f"{web}/v1/payments/xendit/webhook",
         "PROMETHEUS_MULTIPROC_DIR": str(STATE / "metrics"),
         "PYTHONUNBUFFERED": "1",
         "C_FORCE_ROOT": "1",

@@ -179,8 +179,17 @@ def _xendit(row: Mapping[str, Any]) -> Channel:
         minimum=_limit(row["min"])[0],
         maximum=_limit(row["max"])[0],
         refundable=row["refund"] is True,  # what is "coming soon" is not there
+        spellings=_xendit_spellings(code),
         note=f"Settled {row['settlement']}; refunds: {row['refund_days']}.",
     )
+
+
+def _xendit_spellings(code: str) -> tuple[str, ...]:
+    """What invoices call it: a bank's name alone, and their own word for cards."""
+    if code == "CARDS":
+        return ("CREDIT_CARD",)
+    bank = code.removesuffix("_VIRTUAL_ACCOUNT")
+    return () if bank == code else (bank,)
 
 
 _SHORT: Final = frozenset(

@@ -12,10 +12,11 @@ from gateways.base import Gateway, GatewayError
 from gateways.cod import CashOnDelivery
 from gateways.momo import MoMo
 from gateways.vnpay import VNPay
+from gateways.xendit import Xendit
 from gateways.zalopay import ZaloPay
 
 GATEWAYS: Final[Mapping[str, type[Gateway]]] = {
-    gateway.code: gateway for gateway in (MoMo, VNPay, CashOnDelivery, ZaloPay)
+    gateway.code: gateway for gateway in (MoMo, VNPay, Xendit, CashOnDelivery, ZaloPay)
 }
 
 

@@ -222,6 +222,14 @@ GATEWAYS = {
         "plain_http_hosts": SANDBOX_HOSTS,
         "settlement_columns": read.mapping(env, "ZALOPAY_SETTLEMENT_COLUMNS"),
     },
+    "xendit": {
+        "secret_key": env.str("XENDIT_SECRET_KEY", default=env.str("XENDIT_SECRET_API_KEY", default="")),
+        "webhook_token": env.str("XENDIT_WEBHOOK_TOKEN", default=""),
+        "previous_webhook_token": env.str("XENDIT_PREVIOUS_WEBHOOK_TOKEN", default=""),
+        "endpoint": env.str("XENDIT_ENDPOINT", default="https://api.xendit.co"),
+        "api_version": env.str("XENDIT_API_VERSION", default="2024-11-11"),
+        "plain_http_hosts": SANDBOX_HOSTS,
+    },
     "cod": {},
 }
 """The first account of each gateway: its keys are the adapter's fields. Further accounts are made in the admin."""

@@ -27,6 +27,22 @@ METHODS: Final[dict[str, dict[str, object]]] = {
         "limits": {"VND": [5_000, 999_999_999]},
         "position": 12,
     },
+    "xendit": {
+        "name_vi": "Thẻ và ví Đông Nam Á (Xendit)",
+        "name_en": "South East Asian cards and wallets (Xendit)",
+        "description_vi": "Thẻ, ví điện tử, QR và ngân hàng trên trang của Xendit.",
+        "description_en": "Cards, wallets, QR and banks on Xendit's page.",
+        "kind": PaymentMethod.Kind.ONLINE,
+        "limits": {
+            "VND": [1_000, 50_000_000],
+            "IDR": [1_000_000, 100_000_000_000],  # minor units: 10,000 to 1,000,000,000 rupiah
+            "PHP": [100, 70_000_000],
+            "THB": [2_000, 70_000_000],
+            "MYR": [100, 3_000_000],
+            "USD": [100, 1_000_000],
+        },
+        "position": 60,
+    },
     "cod": {
         "name_vi": "Thanh toán khi nhận hàng",
         "name_en": "Cash on delivery",

@@ -11,6 +11,7 @@ from gateways.base import HttpReply
 from gateways.sandbox.server import RunningSandbox, start
 from tests.gateways.driver import Driver, Inbox
 from tests.gateways.drivers.momo import MoMoDriver
+from tests.gateways.drivers.xendit import XenditDriver
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +63,9 @@ def driver(request: pytest.FixtureRequest, sandbox: RunningSandbox, inbox: Inbox
 def momo(sandbox: RunningSandbox, inbox: Inbox) -> MoMoDriver:
     """MoMo alone."""
     return MoMoDriver(sandbox, inbox)
+
+
+@pytest.fixture
+def xendit(sandbox: RunningSandbox, inbox: Inbox) -> XenditDriver:
+    """Xendit alone."""
+    return XenditDriver(sandbox, inbox)

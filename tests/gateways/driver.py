@@ -129,6 +129,10 @@ class Driver(ABC):
         fields = {name: one for name, one in self.fields(message).items() if name != self.signature}
         return self.with_fields(message, fields if value is None else {**fields, self.signature: value})
 
+    def wrong_secret(self, name: str) -> str:
+        """A value for a secret setting that is well formed and wrong."""
+        return "wrong"
+
     def transaction_id(self, transaction: Mapping[str, Any]) -> str:
         """What the adapter reports as gateway_transaction_id for a transaction of the sandbox."""
         return str(transaction["number"])

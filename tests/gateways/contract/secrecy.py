@@ -22,7 +22,9 @@ class Secrecy:
         checkout = driver.create(request)
         (message,) = driver.end(request.reference, "pay")
         (report,) = driver.gateway.read_notification(message)
-        wrong = driver.build(**{name: "wrong" for name in driver.gateway.secret_fields if name in driver.settings()})
+        wrong = driver.build(
+            **{name: driver.wrong_secret(name) for name in driver.gateway.secret_fields if name in driver.settings()}
+        )
         with pytest.raises(GatewayRejected) as caught:
             wrong.create_checkout(driver.request())
 

@@ -1,0 +1,485 @@
+"""Xendit (South East Asia): invoices, which it also calls payment links, and the messages of its later generations.
+
+Source of every rule here: Xendit's API reference and webhook pages, its official SDKs. Its webhooks prove no more than
+that the sender knows a token, so whatever one tells is asked for again: docs/gateways/xendit.md tells the rest.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import hmac
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from config.core import ids, strict_json
+from gateways import channels, xendit_settlement
+from gateways import xendit_answers as answers
+from gateways import xendit_messages as messages
+from gateways.base import (
+    Acknowledgement,
+    Checkout,
+    CheckoutRequest,
+    DisputeReport,
+    Gateway,
+    GatewayRejected,
+    GatewayUnavailable,
+    HttpMessage,
+    HttpReply,
+    QueryRequest,
+    RefundRequest,
+    Report,
+    ReportAbout,
+    ReportInvalid,
+    ReportStatus,
+)
+from gateways.http import JSON_TYPE, HttpClient, Reply, Timeouts, is_loopback
+from gateways.settlement import SettlementFile
+
+PRODUCTION_HOST: Final = "api.xendit.co"
+LIVE_KEY: Final = "xnd_production_"
+TEST_KEY: Final = "xnd_development_"
+PROOF_HEADER: Final = "x-callback-token"
+LONGEST_INVOICE: Final = timedelta(days=365)
+MAX_PAGES: Final = 100
+TRANSACTIONS_PER_PAGE: Final = 50
+PAID, FAILED = "paid", "failed"
+"""Which of the two redirect addresses of an invoice a browser came back by."""
+_REFERENCE: Final = re.compile(f"[{ids.ALPHABET}]{{26}}")
+_SIGNATURE: Final = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Xendit(Gateway):
+    """One Xendit account. The key decides between test and live; the address is the same for both.
+
+    `for_user_id` names a sub-account (xenPlatform), `country` (ISO 3166) narrows the catalogue of channels to the
+    account's own. `pay_hosts` are the domains a pay page may be on; `plain_http_hosts` are for a sandbox only.
+    """
+
+    code: ClassVar[str] = "xendit"
+    secret_fields: ClassVar[frozenset[str]] = frozenset({"secret_key", "webhook_token", "previous_webhook_token"})
+    proof_headers: ClassVar[tuple[str, ...]] = (PROOF_HEADER,)
+
+    secret_key: str = field(repr=False)
+    webhook_token: str = field(repr=False)
+    previous_webhook_token: str = field(default="", repr=False)
+    endpoint: str = f"https://{PRODUCTION_HOST}"
+    api_version: str = "2024-11-11"
+    for_user_id: str = ""
+    country: str = ""
+    timeout_seconds: float = 30.0
+    pay_hosts: tuple[str, ...] = ("xendit.co",)
+    plain_http_hosts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse settings that can only fail later. Raises ValueError naming the field."""
+        if not self.secret_key.startswith((LIVE_KEY, TEST_KEY)) or not self.secret_key.isascii():
+            raise ValueError(f"secret_key must begin with {LIVE_KEY} or {TEST_KEY}")
+        if not self.webhook_token.strip():
+            raise ValueError("webhook_token is empty: anybody's message would be as good as Xendit's")
+        parts = urlsplit(self.endpoint)
+        host = parts.hostname or ""
+        if parts.scheme != "https" and not (
+            parts.scheme == "http" and (is_loopback(host) or host in self.plain_http_hosts)
+        ):
+            raise ValueError("endpoint must be an https address (plain http only on loopback or in plain_http_hosts)")
+        if self.secret_key.startswith(LIVE_KEY) and (host != PRODUCTION_HOST or parts.scheme != "https"):
+            raise ValueError(f"secret_key is a live key, endpoint is not https://{PRODUCTION_HOST}")
+
+    def reference(self, number: int, at: datetime) -> str:
+        """26 characters. Xendit does not keep `external_id` unique: that ours is, is what we rely on."""
+        return ids.crockford(number)
+
+    # --- paying ------------------------------------------------------------------------------------------------------
+
+    def create_checkout(self, request: CheckoutRequest) -> Checkout:
+        """Open an invoice. Sent once: a second call would make a second live link, as Xendit has no key against it."""
+        body = self._invoice(request)
+        reply = self._post("/v2/invoices", body, operation="create")
+        if reply.status >= 400:
+            raise answers.problem("create", reply)
+        data = reply.data
+        opened = messages.invoice_report(data)
+        if (opened.reference, opened.money) != (request.reference, request.money):
+            raise self._odd("create", "the answer is about something else", reply)
+        identifier, url = messages.id_in(data.get("id")), messages.text_in(data.get("invoice_url"))
+        if not identifier or not self._may_send_customers_to(url):
+            raise self._odd("create", "no id, or invoice_url is not on one of Xendit's hosts", reply)
+        return Checkout(
+            pay_url=url,
+            gateway_transaction_id=identifier,
+            request=messages.masked(body),
+            response=messages.masked(data),
+        )
+
+    def _invoice(self, request: CheckoutRequest) -> dict[str, object]:
+        if request.money.currency not in messages.INVOICE_CURRENCIES:
+            raise GatewayRejected(f"Xendit's invoices do not take {request.money.currency}", code="currency")
+        if not request.capture:
+            raise GatewayRejected("Xendit's invoices take money at once", code="capture")
+        lifetime = min(request.expires_at - request.created_at, LONGEST_INVOICE)
+        body: dict[str, object] = {
+            "external_id": request.reference,
+            "amount": messages.major_units(request.money),
+            "currency": request.money.currency,
+            "description": messages.free_text(request.description, limit=250) or request.reference,
+            "invoice_duration": max(int(lifetime.total_seconds()), 1),
+            "success_redirect_url": self._way_back(request, PAID),
+            "failure_redirect_url": self._way_back(request, FAILED),
+            "should_send_email": False,
+        }
+        if channel_codes := _codes(request.channel):
+            body["payment_methods"] = channel_codes
+        if request.locale.startswith("en"):
+            body["locale"] = "en"  # other values are not confirmed; without one Xendit chooses by country
+        customer = {
+            "given_names": messages.free_text(request.buyer_name, limit=200),
+            "email": messages.free_text(request.buyer_email, limit=200),
+            "mobile_number": messages.phone_in(request.buyer_phone),
+        }
+        if any(customer.values()):
+            body["customer"] = {name: value for name, value in customer.items() if value}
+        return body
+
+    def _may_send_customers_to(self, url: str) -> bool:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if parts.scheme == "http":
+            return host in self.plain_http_hosts or (is_loopback(host) and is_loopback(self._host))
+        named = any(host == allowed or host.endswith(f".{allowed}") for allowed in self.pay_hosts)
+        return parts.scheme == "https" and named
+
+    # --- coming back -------------------------------------------------------------------------------------------------
+
+    def _way_back(self, request: CheckoutRequest, result: str) -> str:
+        """Our return address, with whose payment it is. Xendit adds and signs nothing, so this part is signed by us."""
+        fields = {"external_id": request.reference, "result": result}
+        fields["signature"] = _way_back_signature(self.webhook_token, fields)
+        return f"{request.return_url}{'&' if '?' in request.return_url else '?'}{urlencode(fields)}"
+
+    def read_return(self, message: HttpMessage) -> Report:
+        """Which payment a browser came back from. PENDING, whatever the address says: Xendit warns against believing
+        it. The signature is ours and only shows that this browser was sent by an invoice of ours.
+        """
+        try:
+            pairs = parse_qsl(message.query, keep_blank_values=True, errors="strict", max_num_fields=64)
+        except ValueError as error:
+            raise ReportInvalid("xendit: the query cannot be read") from error
+        fields = dict(pairs)
+        if len(fields) != len(pairs):
+            raise ReportInvalid("xendit: a parameter occurs twice")
+        reference, result, signature = (fields.get(name, "") for name in ("external_id", "result", "signature"))
+        if not _REFERENCE.fullmatch(reference) or result not in (PAID, FAILED) or not _SIGNATURE.fullmatch(signature):
+            raise ReportInvalid("xendit: the return is not one of ours")
+        expected = [_way_back_signature(token, fields) for token in self._tokens]
+        if not any(hmac.compare_digest(signature.encode(), one.encode()) for one in expected):
+            raise ReportInvalid("xendit: the return's signature does not hold")
+        return Report(reference=reference, status=ReportStatus.PENDING, code=result)
+
+    # --- hearing -----------------------------------------------------------------------------------------------------
+
+    def read_notification(self, message: HttpMessage) -> tuple[Report | DisputeReport, ...]:
+        """Read a webhook of any generation. The token shows who may send; the body is protected by nothing, so what
+        is read here is a hint until `confirm` has asked.
+        """
+        if not any(proves(token, message.headers) for token in self._tokens):
+            raise ReportInvalid("xendit: the callback token is not ours")
+        try:
+            data = strict_json.read_object(message.body)
+        except strict_json.InvalidJson as error:
+            raise ReportInvalid(f"xendit: {error}") from error
+        return messages.told(data)
+
+    def acknowledge(self, outcome: Acknowledgement, message: HttpMessage | None = None) -> HttpReply:
+        """200 for whatever came with our token; 400 without it; 503 makes Xendit come again, up to six times."""
+        if outcome is Acknowledgement.BAD_SIGNATURE:
+            return HttpReply(400)
+        if outcome is Acknowledgement.ERROR:
+            return HttpReply(503)
+        return HttpReply(200, b'{"received": true}')
+
+    def confirm(self, report: Report) -> Report:
+        """The API's own word on the object that a message named. Raises GatewayUnavailable: then it is tried again.
+
+        An object that this account does not have makes the report UNKNOWN, which changes nothing: neither what a
+        sample of the dashboard says nor what somebody with a stolen token made up.
+        """
+        kind, _, rest = report.event_id.partition("/")
+        identifier = rest.partition("/")[0]
+        if not identifier:
+            return _unknown(report)
+        if kind == messages.INVOICE:
+            return self._asked_invoice(identifier) or _unknown(report)
+        if kind == messages.REFUND:
+            return self._asked_refund(identifier) or _unknown(report)
+        if not _REFERENCE.fullmatch(report.reference):
+            # An invoice's payment may be told a second time under a reference that Xendit made: not ours to book.
+            return _unknown(report)
+        if invoices := self._invoices(report.reference):
+            return _one_answer(report.reference, invoices)
+        if kind == messages.SESSION:
+            return self._asked_session(identifier) or _unknown(report)
+        return self._asked_payment(identifier) or _unknown(report)
+
+    @property
+    def _tokens(self) -> tuple[str, ...]:
+        return tuple(token for token in (self.webhook_token, self.previous_webhook_token) if token)
+
+    # --- asking ------------------------------------------------------------------------------------------------------
+
+    def query(self, request: QueryRequest) -> Report:
+        """Ask about an attempt: by the id that create told, or else for all invoices of its reference."""
+        known = request.gateway_transaction_id
+        if known.startswith("py-"):
+            return self._asked_payment(known) or self._lost(request)
+        if known:
+            return self._asked_invoice(known, reference=request.reference) or self._lost(request)
+        invoices = self._invoices(request.reference)
+        if not invoices:
+            return Report(reference=request.reference, status=ReportStatus.NOT_FOUND)
+        return _one_answer(request.reference, invoices)
+
+    def _lost(self, request: QueryRequest) -> Report:
+        """Xendit told us an id and now has no such thing: another account's key, perhaps. That is no end of a payment."""
+        return Report(reference=request.reference, status=ReportStatus.UNKNOWN, code="not_found")
+
+    def _asked_invoice(self, identifier: str, *, reference: str = "") -> Report | None:
+        reply = self._get(f"/v2/invoices/{identifier}", operation="query")
+        if reply is None:
+            return None
+        report = messages.invoice_report(reply.data)
+        if reply.data.get("id") != identifier or (reference and report.reference != reference):
+            raise self._odd("query", "the answer is about another invoice", reply)
+        return report
+
+    def _invoices(self, reference: str) -> list[Report]:
+        """Every invoice by this reference; a create that was repeated somewhere left more than one."""
+        reply = self._get("/v2/invoices", [("external_id", reference)], operation="query")
+        if reply is None:
+            return []
+        reports = [messages.invoice_report(one) for one in answers.items(reply.data)]
+        return [one for one in reports if one.reference == reference]
+
+    def _asked_payment(self, identifier: str) -> Report | None:
+        reply = self._get(f"/v3/payments/{identifier}", operation="query")
+        if reply is None:
+            return None
+        if reply.data.get("payment_id") != identifier:
+            raise self._odd("query", "the answer is about another payment", reply)
+        return messages.payment_report(reply.data)
+
+    def _asked_session(self, identifier: str) -> Report | None:
+        """COMPLETED says that the customer was through with the page; the payment tells of the money."""
+        reply = self._get(f"/sessions/{identifier}", operation="query")
+        if reply is None:
+            return None
+        payment = messages.id_in(reply.data.get("payment_id"))
+        if reply.data.get("status") == "COMPLETED" and payment:
+            return self._asked_payment(payment)
+        return messages.session_report(reply.data)
+
+    # --- refunds -----------------------------------------------------------------------------------------------------
+
+    def can_refund(self, channel: str) -> bool:
+        """Whether the catalogue lets money of this channel go back by the API. A page that offers many channels is
+        tried; a channel that nobody listed is not.
+        """
+        return all(self._refundable(code) for code in _codes(channel))
+
+    def _refundable(self, code: str) -> bool:
+        rows = [one for one in channels.of(self.code) if code in (one.code, *one.spellings)]
+        return any(one.refundable for one in rows if self.country in ("", one.country))
+
+    def refund(self, request: RefundRequest) -> Report:
+        """Ask for a refund; the answer is PENDING and the end comes later. Its reference is the idempotency key.
+
+        Only one refund of a payment may be open at Xendit: REFUND_IN_PROGRESS is an unknown outcome here, so that the
+        refund is looked for, not found, and sent again when the other one has ended.
+        """
+        body: dict[str, object] = {
+            **self._refunded_thing(request),
+            "reference_id": request.reference,
+            "amount": messages.major_units(request.money),
+            "currency": request.money.currency,
+            "reason": "REQUESTED_BY_CUSTOMER",
+        }
+        reply = self._post("/refunds", body, operation="refund", headers={"idempotency-key": request.reference})
+        if reply.status >= 400:
+            raise answers.problem("refund", reply)
+        report = messages.refund_report(reply.data)
+        if (report.reference, report.money) != (request.reference, request.money):
+            raise self._odd("refund", "the answer is about something else", reply)
+        return report
+
+    def query_refund(self, request: RefundRequest) -> Report:
+        """Ask about a refund by Xendit's id, or look for ours among those of its payment."""
+        if request.gateway_refund_id:
+            found = self._asked_refund(request.gateway_refund_id)
+            if found is not None and found.reference == request.reference:
+                return found
+            return _no_refund(request, ReportStatus.UNKNOWN)
+        thing = self._refunded_thing(request)
+        pages: Sequence[tuple[str, str]] = [(name, str(value)) for name, value in thing.items()]
+        after = ""
+        for _ in range(MAX_PAGES):
+            reply = self._get("/refunds", [*pages, ("limit", "100"), *after_id(after)], operation="refund_query")
+            if reply is None:
+                return _no_refund(request, ReportStatus.UNKNOWN)
+            listed = answers.items(reply.data)
+            for item in listed:
+                if item.get("reference_id") == request.reference:
+                    return messages.refund_report(item)
+            after = messages.id_in(listed[-1].get("id")) if listed else ""
+            if reply.data.get("has_more") is not True or not after:
+                return _no_refund(request, ReportStatus.NOT_FOUND)
+        return _no_refund(request, ReportStatus.UNKNOWN)
+
+    def _refunded_thing(self, request: RefundRequest) -> dict[str, object]:
+        """What a refund is of: an invoice, or the request of a payment of API v3."""
+        known = request.gateway_transaction_id
+        if not known.startswith("py-"):
+            return {"invoice_id": known}
+        reply = self._get(f"/v3/payments/{known}", operation="query")
+        payment_request = messages.id_in(reply.data.get("payment_request_id")) if reply else ""
+        if not payment_request:
+            raise GatewayUnavailable("xendit refund: the payment's request is not told", code="no_payment_request")
+        return {"payment_request_id": payment_request}
+
+    def _asked_refund(self, identifier: str) -> Report | None:
+        reply = self._get(f"/refunds/{identifier}", operation="refund_query")
+        if reply is None:
+            return None
+        if reply.data.get("id") != identifier:
+            raise self._odd("refund_query", "the answer is about another refund", reply)
+        return messages.refund_report(reply.data)
+
+    # --- settlement --------------------------------------------------------------------------------------------------
+
+    def read_settlement(self, content: bytes, *, name: str) -> SettlementFile:
+        """A Transactions report, CSV or XLSX. Raises SettlementUnreadable naming row and column."""
+        return xendit_settlement.read(content, name=name)
+
+    def settlements(self, *, since: datetime, until: datetime) -> Iterator[SettlementFile]:
+        """What moved the balance in that span, a file per day and currency. Raises GatewayUnavailable."""
+        span = [("updated[gte]", _utc(since)), ("updated[lte]", _utc(until)), ("limit", str(TRANSACTIONS_PER_PAGE))]
+        rows: list[dict[str, Any]] = []
+        for _ in range(MAX_PAGES):
+            after = after_id(messages.id_in(rows[-1].get("id"))) if rows else []
+            reply = self._get("/transactions", [*span, *after], operation="transactions")
+            if reply is None:
+                break
+            page = answers.items(reply.data)
+            rows += page
+            if reply.data.get("has_more") is not True or not page:
+                yield from xendit_settlement.files(rows)
+                return
+        raise GatewayUnavailable("xendit transactions: the list has no end", code="no_list")
+
+    # --- the wire ----------------------------------------------------------------------------------------------------
+
+    def _post(
+        self, path: str, body: Mapping[str, object], *, operation: str, headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        return self._client.post_bytes(
+            self._address(path),
+            messages.to_json(body).encode(),
+            content_type=JSON_TYPE,
+            operation=operation,
+            headers={**self._headers(path), **(headers or {})},
+            read=answers.read,
+        )
+
+    def _get(self, path: str, query: Sequence[tuple[str, str]] = (), *, operation: str) -> Reply | None:
+        """An answer below 400; None where Xendit has no such thing. Raises GatewayUnavailable for any other."""
+        reply = self._client.get(
+            self._address(path), query, operation=operation, headers=self._headers(path), read=answers.read
+        )
+        if reply.status == 404 and answers.error_code(reply).endswith(("NOT_FOUND", "NOT_FOUND_ERROR")):
+            return None
+        if reply.status >= 400:
+            raise answers.unanswered(operation, reply)
+        return reply
+
+    @property
+    def _client(self) -> HttpClient:
+        return HttpClient(
+            gateway=self.code,
+            hosts=frozenset({self._host}),
+            plain_http_hosts=frozenset(self.plain_http_hosts),
+            timeouts=Timeouts(read=self.timeout_seconds, total=self.timeout_seconds),
+        )
+
+    def _headers(self, path: str) -> dict[str, str]:
+        headers = {"Authorization": basic(self.secret_key)}
+        if path.startswith("/v3/"):
+            headers["api-version"] = self.api_version
+        if self.for_user_id:
+            headers["for-user-id"] = self.for_user_id
+        return headers
+
+    def _address(self, path: str) -> str:
+        return self.endpoint.rstrip("/") + path
+
+    @property
+    def _host(self) -> str:
+        return urlsplit(self.endpoint).hostname or ""
+
+    @staticmethod
+    def _odd(operation: str, what: str, reply: Reply) -> GatewayUnavailable:
+        return GatewayUnavailable(f"xendit {operation}: {what}", code="echo", raw=messages.masked(reply.data))
+
+
+def proves(token: str, headers: Mapping[str, str]) -> bool:
+    """Whether a message's token is the configured one, in constant time. No token proves nothing, an empty one least."""
+    sent = headers.get(PROOF_HEADER, "")
+    return bool(token) and hmac.compare_digest(sent.encode(errors="backslashreplace"), token.encode())
+
+
+def basic(secret_key: str) -> str:
+    """The Authorization header: the key as user name, no password."""
+    return "Basic " + base64.b64encode(f"{secret_key}:".encode()).decode()
+
+
+def after_id(identifier: str) -> list[tuple[str, str]]:
+    """The question for the page after this object; nothing for the first page."""
+    return [("after_id", identifier)] if identifier else []
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def _way_back_signature(token: str, fields: Mapping[str, str]) -> str:
+    text = f"xendit-return\n{fields['external_id']}\n{fields['result']}"
+    return hmac.new(token.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
+def _codes(channel: str) -> list[str]:
+    """A method's channel: one of Xendit's codes, several by commas, none for all."""
+    return [code.strip() for code in channel.split(",") if code.strip()]
+
+
+def _one_answer(reference: str, invoices: Sequence[Report]) -> Report:
+    """What several invoices of one reference come to: each one that was paid is money of its own."""
+    paid = [one for one in invoices if one.status is ReportStatus.PAID]
+    if paid:
+        return dataclasses.replace(paid[0], others=tuple(paid[1:]))
+    for status in (ReportStatus.PENDING, ReportStatus.UNKNOWN):
+        for one in invoices:
+            if one.status is status:
+                return one
+    return invoices[0]
+
+
+def _unknown(report: Report) -> Report:
+    return Report(reference=report.reference, status=ReportStatus.UNKNOWN, about=report.about, code="not_found")
+
+
+def _no_refund(request: RefundRequest, status: ReportStatus) -> Report:
+    return Report(reference=request.reference, status=status, about=ReportAbout.REFUND)
