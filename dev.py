@@ -291,9 +291,22 @@ DEMO_MERCHANTS: dict[str, dict[str, Callable[[], str]]] = {
         "XENDIT_WEBHOOK_TOKEN": lambda: secrets.token_hex(24),
         "XENDIT_WEBHOOK_URL": lambda: "",  # set in Xendit's dashboard, not by each call; environment() sets it
     },
+    "fiuu": {
+        "FIUU_MERCHANT_ID": lambda: "SB_demo" + secrets.token_hex(4),
+        "FIUU_VERIFY_KEY": lambda: secrets.token_hex(16),
+        "FIUU_SECRET_KEY": lambda: secrets.token_hex(16),
+    },
 }
 """Per gateway the demo's merchant and its keys, as the sandbox's `--merchant` takes them, and how each is made."""
-SANDBOX_ADDRESSES = ("ENDPOINT_MOMO", "VNPAY_PAY_URL", "VNPAY_API_URL", "ZALOPAY_ENDPOINT", "XENDIT_ENDPOINT")
+SANDBOX_ADDRESSES = (
+    "ENDPOINT_MOMO",
+    "VNPAY_PAY_URL",
+    "VNPAY_API_URL",
+    "ZALOPAY_ENDPOINT",
+    "XENDIT_ENDPOINT",
+    "FIUU_PAY_ENDPOINT",
+    "FIUU_API_ENDPOINT",
+)
 """Settings that hold a gateway's address: in the demo all are the sandbox's."""
 
 

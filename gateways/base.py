@@ -336,10 +336,10 @@ class Captures(Protocol):
 class Confirms(Protocol):
     """A provider whose notifications prove too little: what they tell is asked for again before it is believed."""
 
-    def confirm(self, report: Report) -> Report:
+    def confirm(self, report: Report) -> Report | DisputeReport:
         """The provider's own word on what a message told; the report itself where nothing needs asking.
 
-        Raises GatewayUnavailable: then the message waits and is tried again.
+        What looked like a refusal may turn out to be a dispute. Raises GatewayUnavailable: then the message waits and is tried again.
         """
         ...
 

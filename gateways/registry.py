@@ -10,13 +10,14 @@ from typing import Final, get_origin, get_type_hints
 from config.core import strict_json
 from gateways.base import Gateway, GatewayError
 from gateways.cod import CashOnDelivery
+from gateways.fiuu import Fiuu
 from gateways.momo import MoMo
 from gateways.vnpay import VNPay
 from gateways.xendit import Xendit
 from gateways.zalopay import ZaloPay
 
 GATEWAYS: Final[Mapping[str, type[Gateway]]] = {
-    gateway.code: gateway for gateway in (MoMo, VNPay, Xendit, CashOnDelivery, ZaloPay)
+    gateway.code: gateway for gateway in (MoMo, VNPay, Fiuu, Xendit, CashOnDelivery, ZaloPay)
 }
 
 

@@ -230,12 +230,27 @@ GATEWAYS = {
         "api_version": env.str("XENDIT_API_VERSION", default="2024-11-11"),
         "plain_http_hosts": SANDBOX_HOSTS,
     },
+    "fiuu": {
+        "merchant_id": env.str("FIUU_MERCHANT_ID", default=""),
+        "verify_key": env.str("FIUU_VERIFY_KEY", default=""),
+        "secret_key": env.str("FIUU_SECRET_KEY", default=""),
+        "previous_secret_key": env.str("FIUU_PREVIOUS_SECRET_KEY", default=""),
+        "sandbox": read.flag(env, "FIUU_SANDBOX", default=True),
+        "timeout_seconds": read.duration(env, "FIUU_TIMEOUT", default="30s").total_seconds(),
+        "pay_endpoint": read.url(env, "FIUU_PAY_ENDPOINT", default=""),
+        "api_endpoint": read.url(env, "FIUU_API_ENDPOINT", default=""),
+        "vcode_extended": read.flag(env, "FIUU_VCODE_EXTENDED", default=True),
+        "ipn_enabled": read.flag(env, "FIUU_IPN_ENABLED", default=False),
+        "refund_notify_url": f"{PUBLIC_URL}/api/v1/webhooks/fiuu/fiuu",
+        "settlement_token_key": env.str("FIUU_SETTLEMENT_TOKEN_KEY", default="secret"),
+        "plain_http_hosts": SANDBOX_HOSTS,
+    },
     "cod": {},
 }
 """The first account of each gateway: its keys are the adapter's fields. Further accounts are made in the admin."""
 GATEWAY_BREAKER = read.numbers(env, "GATEWAY_BREAKER", default="")
 """What differs from config.core.breaker.Policy: consecutive:5,open_seconds:20."""
-GATEWAY_SPACING = read.numbers(env, "GATEWAY_SPACING", default="")
+GATEWAY_SPACING = read.numbers(env, "GATEWAY_SPACING", default="fiuu.query:5")
 """gateway.operation -> the least seconds between two such calls of all our processes."""
 FAULTPOINT = env.str("FAULTPOINT", default="")
 """Where a crash test wants this process to die (config/core/faultpoints.py); empty everywhere else."""

@@ -31,7 +31,7 @@ if os.environ.get("REDIS_URL"):
     os.environ["REDIS_URL"] = _redis_of_this_worker(given)
 
 from config.settings.base import *  # noqa: E402, F403
-from config.settings.base import CACHES, DATABASES, REDIS_URL  # noqa: E402
+from config.settings.base import CACHES, DATABASES, GATEWAY_SPACING, REDIS_URL  # noqa: E402
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
@@ -40,6 +40,7 @@ ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 DATABASES["default"]["OPTIONS"].pop("pool")
 CACHES["default"]["LOCATION"] = REDIS_URL  # one database, so that one flush between tests empties both
 
+GATEWAY_SPACING.clear()  # what is about it sets it
 CELERY_TASK_ALWAYS_EAGER = True
 CELERY_TASK_EAGER_PROPAGATES = True
 

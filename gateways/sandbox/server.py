@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 from gateways.sandbox.control import Control
 from gateways.sandbox.courier import Courier
 from gateways.sandbox.faults import CALL_FAULTS, Fault, Faults, Rule
+from gateways.sandbox.fiuu import Fiuu
 from gateways.sandbox.momo import MoMo
 from gateways.sandbox.provider import Provider, Sandbox, Settings
 from gateways.sandbox.state import Merchant, World
@@ -25,7 +26,7 @@ from gateways.sandbox.zalopay import ZaloPay
 
 log = logging.getLogger(__name__)
 
-PROVIDERS: Final[tuple[type[Provider], ...]] = (MoMo, VNPay, ZaloPay, Xendit)
+PROVIDERS: Final[tuple[type[Provider], ...]] = (MoMo, VNPay, Fiuu, ZaloPay, Xendit)
 """Every simulator; the next gateway is one line here."""
 RETRY_DELAYS: Final = (1.0, 5.0, 15.0)
 MAX_BODY: Final = 1_000_000

@@ -27,7 +27,7 @@ from gateways.base import (
     ReportInvalid,
 )
 from payments.models import AttemptEvent, Notification
-from payments.services import accounts, disputes, refund_steps, reports
+from payments.services import accounts, breakers, disputes, refund_steps, reports
 from payments.services.accounts import Connected
 from payments.states import NotificationStatus
 
@@ -37,6 +37,8 @@ SOURCE: Final = "notification"
 """The source of the dead letters of messages that could not be applied."""
 MAX_TRIES: Final = 3
 RETRY_AFTER: Final = (timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10))
+SWEEP_PATIENCE_SECONDS: Final = 20.0
+"""So long a sweep waits for its turns where a message must be asked about and its gateway wants a distance."""
 _KEPT_HEADERS: Final = ("content-type", "content-length", "user-agent", "x-request-id")
 _DONE: Final = (NotificationStatus.PROCESSED, NotificationStatus.IGNORED)
 
@@ -99,10 +101,8 @@ def process_waiting(*, at: datetime, limit: int = 200) -> int:
         status__in=[NotificationStatus.RECEIVED, NotificationStatus.VERIFIED, NotificationStatus.RETRYING],
         next_try_at__lte=at,
     ).order_by("next_try_at")[:limit]
-    handled = 0
-    for notification in due:
-        handled += _retry(notification, at=at)
-    return handled
+    with breakers.patient(SWEEP_PATIENCE_SECONDS):
+        return sum(_retry(notification, at=at) for notification in due)
 
 
 def requeue(letter: DeadLetter, at: datetime) -> None:
@@ -226,10 +226,10 @@ def _process(
 
 def _apply(report: Report | DisputeReport, gateway: Gateway, heard: reports.Heard) -> reports.Outcome:
     """Believe one report, after asking for it again where the message alone proves too little."""
+    if isinstance(report, Report) and isinstance(gateway, Confirms):
+        report = gateway.confirm(report)
     if isinstance(report, DisputeReport):
         return disputes.apply_dispute_report(report=report, heard=heard)
-    if isinstance(gateway, Confirms):
-        report = gateway.confirm(report)
     if report.about is ReportAbout.REFUND:
         return refund_steps.apply_refund_report(report=report, heard=heard)
     outcome = reports.apply_report(report=report, heard=heard)
@@ -268,15 +268,17 @@ def _retry(notification: Notification, *, at: datetime) -> int:
         _process(notification.id, connected, message, source=AttemptEvent.Source.WEBHOOK, at=at)
     except (DatabaseError, GatewayUnavailable) as error:
         log.exception("notification_failed", notification=notification.id)
-        _put_off(notification, str(error), at=at)
+        code = error.code if isinstance(error, GatewayUnavailable) else ""
+        _put_off(notification, str(error), is_held_back=code in (breakers.BREAKER_OPEN, breakers.SPACED), at=at)
         return 0
     return 1
 
 
 @transaction.atomic(durable=True)
-def _put_off(notification: Notification, error: str, *, at: datetime) -> None:
-    """Try again later; after the last try a dead letter holds it."""
-    tries = notification.tries + 1
+def _put_off(notification: Notification, error: str, *, is_held_back: bool, at: datetime) -> None:
+    """Try again later; after the last try a dead letter holds it. What we held back ourselves was no try."""
+    was_tried = not is_held_back or notification.received_at < at - breakers.NO_TRY_FOR
+    tries = notification.tries + was_tried
     is_last = tries >= MAX_TRIES
     Notification.objects.filter(id=notification.id).update(
         tries=tries,

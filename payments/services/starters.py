@@ -43,6 +43,22 @@ METHODS: Final[dict[str, dict[str, object]]] = {
         },
         "position": 60,
     },
+    "fiuu": {
+        "name_vi": "Thẻ, ngân hàng, ví Đông Nam Á (Fiuu)",
+        "name_en": "Cards, banks and wallets of South-East Asia (Fiuu)",
+        "description_vi": "Chọn cách trả tiền trên trang của Fiuu.",
+        "description_en": "Choose how to pay on Fiuu's page.",
+        "kind": PaymentMethod.Kind.ONLINE,
+        "limits": {
+            "MYR": [101, 3_000_000],
+            "SGD": [101, 1_000_000],
+            "PHP": [10_001, 10_000_000],
+            "THB": [101, 50_000_000],
+            "IDR": [1_000_001, 1_000_000_000],
+            "VND": [10_001, 500_000_000],
+        },
+        "position": 16,
+    },
     "cod": {
         "name_vi": "Thanh toán khi nhận hàng",
         "name_en": "Cash on delivery",

@@ -203,7 +203,9 @@ class Driver(ABC):
         gateway = gateway or self.gateway
         (report,) = gateway.read_notification(message)
         assert isinstance(report, Report)
-        return gateway.confirm(report) if isinstance(gateway, Confirms) else report
+        told = gateway.confirm(report) if isinstance(gateway, Confirms) else report
+        assert isinstance(told, Report)
+        return told
 
     def refund_of(self, request: CheckoutRequest, report: Report, minor: int, **changes: Any) -> RefundRequest:
         values: dict[str, Any] = {
