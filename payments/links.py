@@ -35,16 +35,14 @@ def pay_page(payment: Payment) -> str:
 
 def gateway_return(account: GatewayAccount) -> str:
     """Where a gateway sends the customer's browser back to."""
-    if account.code == "momo" and settings.MOMO_REDIRECT_URL:
-        return str(settings.MOMO_REDIRECT_URL)
-    return f"{settings.PUBLIC_URL}/pay/return/{account.code}"
+    registered = settings.GATEWAY_ADDRESSES.get(account.code, {}).get("return")
+    return registered or f"{settings.PUBLIC_URL}/pay/return/{account.code}"
 
 
 def gateway_notify(account: GatewayAccount) -> str:
     """Where a gateway sends its notifications."""
-    if account.code == "momo" and settings.MOMO_IPN_URL:
-        return str(settings.MOMO_IPN_URL)
-    return f"{settings.PUBLIC_URL}/api/v1/webhooks/{account.gateway}/{account.code}"
+    registered = settings.GATEWAY_ADDRESSES.get(account.code, {}).get("notify")
+    return registered or f"{settings.NOTIFY_URL or settings.PUBLIC_URL}/api/v1/webhooks/{account.gateway}/{account.code}"
 
 
 def _with_mac(payment_id: str, mac: str) -> str:

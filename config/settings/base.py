@@ -256,8 +256,12 @@ FAULTPOINT = env.str("FAULTPOINT", default="")
 """Where a crash test wants this process to die (config/core/faultpoints.py); empty everywhere else."""
 DEMO_STAFF: dict[str, str] = read.mapping(env, "DEMO_STAFF")
 """E-mail -> password of the users that seed_demo makes; development only."""
-MOMO_IPN_URL = read.url(env, "IPNURL", default="")
-MOMO_REDIRECT_URL = read.url(env, "REDIRECTURL", default="")
+NOTIFY_URL = read.url(env, "NOTIFY_URL", default="")
+"""Where gateways reach us, if not at PUBLIC_URL: a tunnel to a developer's machine, a host of its own."""
+GATEWAY_ADDRESSES: dict[str, dict[str, str]] = {
+    "momo": {"notify": read.url(env, "IPNURL", default=""), "return": read.url(env, "REDIRECTURL", default="")},
+}
+"""Account -> where its gateway shall send notifications and browsers, where that is not our usual address."""
 
 # --- E-mail ----------------------------------------------------------------------------------------------------------
 BREVO_API_KEY = env.str("BREVO_API_KEY", default="")

@@ -108,7 +108,7 @@ class Control:
     def send_ipn(self, request: Request) -> Response:
         """A truly signed notification with the given fields, now. Answers what the merchant answered."""
         fields = request.object()
-        provider = self._provider(str(fields.pop("provider", "momo")))
+        provider = self._provider(str(fields.pop("provider", next(iter(self.providers)))))
         parcel = provider.custom_notification(fields)
         return json_response({"status": self.sandbox.courier.deliver_now([parcel])[0], "sent": parcel.body.decode()})
 

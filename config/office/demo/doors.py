@@ -79,15 +79,15 @@ def opened(*, hears: bool) -> Iterator[Doors]:
     server.set_app(get_wsgi_application())
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
-    kept = settings.MOMO_IPN_URL
+    kept = settings.NOTIFY_URL, settings.GATEWAY_ADDRESSES
     if hears:
-        settings.MOMO_IPN_URL = f"{url}/v1/transaction/callback"
+        settings.NOTIFY_URL, settings.GATEWAY_ADDRESSES = url, {}
     session = requests.Session()
     session.headers["Authorization"] = f"Bearer {system_token()}"
     try:
         yield Doors(url, settings.SANDBOX_URL, session, requests.Session())
     finally:
-        settings.MOMO_IPN_URL = kept
+        settings.NOTIFY_URL, settings.GATEWAY_ADDRESSES = kept
         server.shutdown()
 
 
