@@ -11,7 +11,7 @@ from typing import Final
 
 import segno
 
-from gateways.sandbox.state import Payment, now_ms
+from gateways.sandbox.state import Payment, Stage, now_ms
 from gateways.sandbox.zalopay_rules import VIETNAM
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -26,7 +26,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "wallet": "Ví Zalopay", "wallet_hint": "Số dư và ngân hàng liên kết", "atm": "Thẻ ATM / tài khoản ngân hàng",
         "atm_hint": "Ngân hàng thử nghiệm SBIS", "card": "Thẻ quốc tế", "card_hint": "Visa, Mastercard, JCB",
         "scan": "Quét mã bằng điện thoại khác để thanh toán", "otp": "Mã xác thực",
-        "otp_hint": "thử nghiệm: 6 chữ số bất kỳ", "otp_wrong": "Mã xác thực gồm đúng 6 chữ số.", "pay": "Thanh toán",
+        "otp_hint": "6 chữ số bất kỳ", "otp_wrong": "Mã xác thực gồm đúng 6 chữ số.", "pay": "Thanh toán",
         "decline": "Hủy giao dịch", "other": "Thử tình huống khác", "insufficient": "Số dư ví không đủ",
         "expire": "Để hết hạn", "test": "Môi trường thử nghiệm, không có tiền thật", "ended": "Giao dịch đã kết thúc",
         "is_paid": "Thanh toán thành công", "is_declined": "Giao dịch đã hủy", "is_expired": "Đơn hàng đã hết hạn",
@@ -37,7 +37,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "left": "Time left", "choose": "Payment method", "wallet": "Zalopay wallet",
         "wallet_hint": "Balance and linked banks", "atm": "ATM card / bank account", "atm_hint": "Test bank SBIS",
         "card": "International card", "card_hint": "Visa, Mastercard, JCB", "scan": "Scan with another phone to pay",
-        "otp": "Verification code", "otp_hint": "test: any 6 digits",
+        "otp": "Verification code", "otp_hint": "any 6 digits",
         "otp_wrong": "The verification code has exactly 6 digits.", "pay": "Pay", "decline": "Cancel",
         "other": "Try another ending", "insufficient": "Not enough money", "expire": "Let it expire",
         "test": "Test environment, no real money", "ended": "This payment has ended", "is_paid": "Paid",
@@ -67,6 +67,7 @@ def render(payment: Payment, *, language: str, leave: str, scan: str, wrong_code
         "error_class": "" if wrong_code else "none",
         "leave": leave,
         "stage": payment.stage,
+        "mark": "✓" if payment.stage is Stage.PAID else "!",
         "stage_text": words.get(f"is_{payment.stage}", words["ended"]),
     }
     escaped = {name: html.escape(value) for name, value in values.items()}

@@ -168,6 +168,15 @@ def test_customers_are_sent_to_momos_hosts_only(momo: MoMoDriver) -> None:
     assert [url.partition("/v2/")[0] for url in opened] == good
 
 
+def test_a_sandbox_that_is_called_by_a_name_may_show_its_page_on_this_machine(momo: MoMoDriver) -> None:
+    name = "127.1"  # resolves to this machine, and is as little a loopback address to us as a container's name
+    endpoint = momo.sandbox.url.replace("127.0.0.1", name)
+
+    page = momo.build(endpoint=endpoint, plain_http_hosts=name).create_checkout(momo.request()).pay_url
+
+    assert page.startswith("http://127.0.0.1:")
+
+
 @pytest.mark.parametrize(("variant", "warnings"), [("created", 0), ("created_short", 0), ("wrong", 1)])
 def test_a_signed_answer_is_checked_but_never_required(
     momo: MoMoDriver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, variant: str, warnings: int

@@ -247,6 +247,15 @@ def test_customers_are_sent_to_zalopays_hosts_only(zalopay: ZaloPayDriver) -> No
     assert [url.partition("/openinapp")[0] for url in opened] == good
 
 
+def test_a_sandbox_that_is_called_by_a_name_may_show_its_page_on_this_machine(zalopay: ZaloPayDriver) -> None:
+    name = "127.1"  # resolves to this machine, and is as little a loopback address to us as a container's name
+    endpoint = zalopay.sandbox.url.replace("127.0.0.1", name)
+
+    page = zalopay.build(endpoint=endpoint, plain_http_hosts=name).create_checkout(zalopay.request()).pay_url
+
+    assert page.startswith("http://127.0.0.1:")
+
+
 @pytest.mark.parametrize("code", [68, 429, 500, 999, 12345])
 def test_an_answer_to_create_that_proves_nothing_is_unknown(zalopay: ZaloPayDriver, code: int) -> None:
     zalopay.fault("answer_code", operation="create", code=code)
