@@ -10,7 +10,7 @@ import hmac
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import ClassVar, Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -49,6 +49,11 @@ CHANNELS: Final = frozenset(
 """What `preferred_payment_method` may name (manual: "embed_data")."""
 SHORTEST_SECONDS, LONGEST_SECONDS = 300, 2_592_000
 """The life of an order at ZaloPay: 5 minutes to 30 days."""
+
+TOO_LATE: Final = -13
+FRESH: Final = timedelta(minutes=5)
+"""A refund refused as too late (-13) that was stamped longer ago than this was refused for its stamp: ZaloPay takes 15
+minutes, and a long sweep may use them up."""
 
 _ANSWERS: Final = {
     Acknowledgement.BAD_SIGNATURE: (-1, "mac not equal"),
@@ -261,6 +266,8 @@ class ZaloPay(Gateway):
             return answers.refund_report(request, verdict, data)
         if verdict.row.meaning is Meaning.DUPLICATE:
             return self._refund_after_all(request, today, verdict)
+        if verdict.sub_code == TOO_LATE and abs(datetime.now(UTC) - _now(request)) > FRESH:
+            raise GatewayUnavailable("zalopay refund: it waited too long to be sent", code="stale", never_sent=True)
         raise answers.refusal(verdict, data)
 
     def _before_sending(self, request: RefundRequest, day: date) -> Report:

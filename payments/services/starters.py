@@ -76,7 +76,7 @@ METHODS: Final[dict[str, dict[str, object]]] = {
         "description_en": "Scan a QR code with Zalopay, Zalo or a bank's app; ATM and international cards.",
         "kind": PaymentMethod.Kind.ONLINE,
         "limits": {"VND": [1_000, 50_000_000]},
-        "position": 12,
+        "position": 14,
     },
 }
 

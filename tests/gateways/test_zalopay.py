@@ -571,6 +571,18 @@ def test_an_answer_to_a_refund_that_proves_nothing_is_unknown(
     assert (caught.value.code, caught.value.never_sent) == (f"-{code}", never_sent)
 
 
+def test_a_refund_that_waited_too_long_in_our_own_queue_is_put_off_and_not_failed(zalopay: ZaloPayDriver) -> None:
+    request, _, paid = zalopay.paid()
+    stamped = datetime.now(UTC) - timedelta(minutes=20)
+    refund = zalopay.refund_of(request, paid, 60_000, requested_at=stamped, at=stamped)
+
+    with pytest.raises(GatewayUnavailable) as caught:
+        gateway(zalopay).refund(refund)
+
+    assert (caught.value.code, caught.value.never_sent) == ("stale", True)
+    assert zalopay.truth(request.reference)["refunds"] == []
+
+
 def test_in_work_by_its_sub_code_is_pending(zalopay: ZaloPayDriver) -> None:
     request, _, paid = zalopay.paid()
     zalopay.fault("answer_code", operation="refund", code=16)
@@ -692,6 +704,14 @@ def test_while_the_day_before_is_open_nothing_is_sent(evening: ZaloPayDriver, fa
     assert caught.value.never_sent is True
     assert len(sent_ids(evening, refund)) == 1
     assert gateway(evening).refund(later).status is ReportStatus.PAID
+
+
+def test_a_day_that_stays_open_does_not_hide_what_another_day_has(evening: ZaloPayDriver) -> None:
+    later = at_night(evening, refund_at(evening))
+    gateway(evening).refund(later)
+    evening.fault("answer_code", scope="operation", operation="query_refund", code=500, count=1)
+
+    assert gateway(evening).query_refund(later).status is ReportStatus.PAID
 
 
 def test_a_question_that_one_day_leaves_open_is_unknown_and_not_not_found(evening: ZaloPayDriver) -> None:
