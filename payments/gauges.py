@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db.models import Count, Min
 from django.utils import timezone
@@ -11,9 +11,9 @@ from django.utils import timezone
 from config.core.breaker import State
 from config.core.metrics import Gauge
 from ledger import chart, selectors
-from payments.models import Attempt, GatewayAccount, MoneyCase, Notification, Payment, Refund
-from payments.services import breakers
-from payments.states import PAYABLE, AttemptStatus, NotificationStatus, PaymentStatus, RefundStatus
+from payments.models import Attempt, Dispute, GatewayAccount, MoneyCase, Notification, Payment, Refund
+from payments.services import breakers, disputes
+from payments.states import OPEN_DISPUTES, PAYABLE, AttemptStatus, NotificationStatus, PaymentStatus, RefundStatus
 
 CURRENCY = "VND"
 CIRCUIT = {State.CLOSED: 0, State.HALF_OPEN: 1, State.OPEN: 2}
@@ -42,11 +42,20 @@ def read() -> Iterator[Gauge]:
     )
     oldest = sending.aggregate(oldest=Min("created_at"))["oldest"]
     yield Gauge("reckoner_refund_oldest_pending_age_seconds", (now - oldest).total_seconds() if oldest else 0.0)
+    yield from _disputes(now)
     since = now - timedelta(hours=24)
     customers = Payment.objects.filter(created_at__gte=since).aggregate(count=Count("customer", distinct=True))["count"]
     yield Gauge("active_users", customers)
     suspense = selectors.balance(chart.suspense_over(), CURRENCY).minor
     yield Gauge("reckoner_ledger_suspense_minor_units", suspense, (CURRENCY,))
+
+
+def _disputes(now: datetime) -> Iterator[Gauge]:
+    """How many are open, and how many wait for us with less than two days left (or none)."""
+    counts = dict(Dispute.objects.open().order_by().values_list("status").annotate(Count("pk")))
+    for status in OPEN_DISPUTES:
+        yield Gauge("reckoner_disputes_open", counts.get(status, 0), (status,))
+    yield Gauge("reckoner_disputes_due_48h", Dispute.objects.unanswered(due_before=now + disputes.NEAR).count())
 
 
 def _breakers() -> Iterator[Gauge]:

@@ -49,6 +49,8 @@ GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "reckoner_failed_events_open": ("Dead letters that wait for a person.", ("source",)),
     "reckoner_webhook_oldest_pending_age_seconds": ("Age of the oldest webhook not delivered.", ()),
     "reckoner_refund_oldest_pending_age_seconds": ("Age of the oldest refund without an end.", ()),
+    "reckoner_disputes_open": ("Disputes without an outcome.", ("status",)),
+    "reckoner_disputes_due_48h": ("Disputes that wait for evidence and are due within 48 hours, or overdue.", ()),
     "reckoner_settlement_blocked_shops": ("Shops whose money is held.", ()),
     "reckoner_payout_oldest_pending_age_seconds": ("Age of the oldest payout without an end.", ()),
     "reckoner_reconcile_last_success_timestamp_seconds": ("Last good reconciliation.", ("gateway",)),

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from django.urls import path
 
-from payments.api import authorizations, cases, cod, events, ipn, ledger, methods, orders, payments, progress, refunds
+from payments.api import (
+    authorizations,
+    cases,
+    cod,
+    disputes,
+    events,
+    ipn,
+    ledger,
+    methods,
+    orders,
+    payments,
+    progress,
+    refunds,
+)
 from payments.api.compat import ledger as reference_ledger
 from payments.api.compat import payment as reference
 from payments.api.compat import statistics, transactions
@@ -32,6 +45,11 @@ urlpatterns = [
     path("api/v1/payments/<own_id:payment_id>/cod", cod.CodResult.as_view()),
     path("api/v1/refunds", refunds.RefundList.as_view()),
     path("api/v1/refunds/<own_id:refund_id>", refunds.RefundDetail.as_view()),
+    path("api/v1/disputes", disputes.DisputeList.as_view()),
+    path("api/v1/disputes/<own_id:dispute_id>", disputes.DisputeDetail.as_view()),
+    path("api/v1/disputes/<own_id:dispute_id>/evidence", disputes.AddEvidence.as_view()),
+    path("api/v1/disputes/<own_id:dispute_id>/submit", disputes.SubmitDispute.as_view()),
+    path("api/v1/disputes/<own_id:dispute_id>/accept", disputes.AcceptDispute.as_view()),
     path("api/v1/payment-methods", methods.MethodList.as_view()),
     path("api/v1/payment-methods/<str:code>", methods.MethodDetail.as_view()),
     path("api/v1/orders", orders.OrderList.as_view()),

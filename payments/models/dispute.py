@@ -97,6 +97,7 @@ class Dispute(models.Model):
     answer = models.CharField(max_length=8, choices=Answer.choices, blank=True)
     answer_state = models.CharField(max_length=8, choices=AnswerState.choices, blank=True)
     answer_text = EncryptedTextField(blank=True, default="")
+    answer_evidence = models.JSONField(default=list)  # ids of the documents that go with it
     answer_failure = models.CharField(max_length=250, blank=True)
     answers = models.PositiveSmallIntegerField(default=0)  # tries: each is a reference of its own at the gateway
     answered_by = models.CharField(max_length=160, blank=True)

@@ -19,6 +19,7 @@ from payments.services.dispute_history import note
 from payments.services.reports import Heard
 
 ACTION: Final = "dispute.decide"
+REFUSED: Final = Dispute.AnswerState.REFUSED
 STAFF: Final = AttemptEvent.Source.STAFF
 
 
@@ -38,8 +39,8 @@ def accept(
 
     Raises DisputeNotFound, DisputeRefused, ApprovalPending.
     """
-    dispute = _ask(dispute_id, Decision.ACCEPT, reason=reason, maker=maker, actor=actor, at=at)
-    if dispute is None:
+    waits = _ask(dispute_id, Decision.ACCEPT, reason=reason, maker=maker, actor=actor, at=at)
+    if not waits:
         _give_up(dispute_id, actor=actor, source=source, at=at)
     return Dispute.objects.select_related("account", "payment").get(id=dispute_id)
 
@@ -53,7 +54,7 @@ def propose(*, dispute_id: str, decision: Decision, reason: str, maker: User, at
 def allowed(dispute: Dispute) -> tuple[Decision, ...]:
     """The decisions that make sense now. An end is told by hand only where the gateway cannot be asked."""
     found = []
-    if dispute.waits_for_us and dispute.answer_state in ("", Dispute.AnswerState.REFUSED):
+    if dispute.waits_for_us and dispute.answer_state in ("", REFUSED):
         found.append(Decision.ACCEPT)
     if dispute.is_open and not dispute_answers.can_be_called(dispute):
         found += [Decision.WON, Decision.LOST]
@@ -84,17 +85,17 @@ def current_payload(approval: Approval) -> dict[str, object]:
 
 
 @transaction.atomic(durable=True)
-def _ask(
-    dispute_id: str, decision: Decision, *, reason: str, maker: User | None, actor: str, at: datetime
-) -> Dispute | None:
-    """Let a decision wait for a second person; None where one person is enough."""
+def _ask(dispute_id: str, decision: Decision, *, reason: str, maker: User | None, actor: str, at: datetime) -> bool:
+    """Let a decision wait for a second person; False where one is enough, or where it was carried out before."""
     dispute = locks.dispute(dispute_id)
+    if decision is Decision.ACCEPT and dispute.answer == Dispute.Answer.ACCEPT and dispute.answer_state != REFUSED:
+        return False
     if not reason.strip():
         raise DisputeRefused("Say why.", field="reason")
     if decision not in allowed(dispute):
         raise DisputeRefused("This dispute cannot be decided so now.", facts={"status": str(dispute.status)})
     if decision is Decision.ACCEPT and not refund_approval.is_needed(dispute.amount, Refund.Route.GATEWAY):
-        return None
+        return False
     approvals.request(
         action=ACTION,
         object_type="dispute",
@@ -107,7 +108,7 @@ def _ask(
         at=at,
     )
     note(dispute, f"{decision.value}_proposed", source=STAFF, actor=actor, at=at, reason=reason)
-    return dispute
+    return True
 
 
 def _give_up(dispute_id: str, *, actor: str, source: AttemptEvent.Source, at: datetime) -> None:

@@ -14,7 +14,7 @@ from config.core.money import Money
 from gateways.base import DisputeReport, Disputes
 from gateways.base import DisputeStatus as Told
 from payments import dispute_reasons, events
-from payments.models import Attempt, Capture, Dispute, GatewayAccount, MoneyCase, Payment
+from payments.models import Attempt, AttemptEvent, Capture, Dispute, GatewayAccount, MoneyCase, Payment
 from payments.services import accounts, cases, dispute_booking, locks
 from payments.services.dispute_history import note
 from payments.services.reports import Heard, Outcome, settle_notification
@@ -28,6 +28,8 @@ NEAR: Final = timedelta(hours=48)
 """So long before its deadline a dispute is urgent: it is asked about more often, counted and shown."""
 MAX_AGE: Final = timedelta(days=270)
 """After this a dispute without an end is a question for a person; card schemes end theirs long before."""
+CLOCKS_DIFFER: Final = timedelta(minutes=1)
+"""News is older than other news only beyond this: a gateway's clock is not ours."""
 ASK_AFTER_ANSWER: Final = tuple(timedelta(minutes=m) for m in (1, 2, 5, 15, 60, 240))
 """When a gateway is asked what became of an answer that it has not confirmed."""
 
@@ -64,8 +66,10 @@ def _apply(report: DisputeReport, heard: Heard) -> tuple[Outcome, Payment | None
     if found is None:
         return Outcome.ORPHAN, None
     dispute, payment, is_new = found.dispute, found.payment, found.is_new
-    told_at = report.occurred_at or heard.at
-    is_older = dispute.heard_until is not None and told_at < dispute.heard_until
+    # The answer to a question of ours is how things stand now, whatever moment of the dispute it names.
+    is_answer = heard.source == AttemptEvent.Source.POLL
+    told_at = heard.at if is_answer else report.occurred_at or heard.at
+    is_older = dispute.heard_until is not None and told_at < dispute.heard_until - CLOCKS_DIFFER
     before = (dispute.status, dispute.withdrawn_minor, dispute.fee_minor, dispute.is_inquiry, dispute.respond_by)
     if is_new:
         note(dispute, "opened", was="", source=heard.source, actor=heard.who, at=heard.at, reason=dispute.reason)
@@ -245,8 +249,13 @@ def _turned(dispute: Dispute, status: DisputeStatus, heard: Heard) -> Outcome:
 
 
 def _is_taken(dispute: Dispute, report: DisputeReport) -> bool:
-    """Whether the gateway took the money; one that does not say takes it when it opens a dispute, not an inquiry."""
-    return not dispute.is_inquiry if report.withdrawn is None else report.withdrawn
+    """Whether the gateway took the money, now or before; one that does not say takes it when it opens a dispute.
+
+    A dispute first heard of when it is won and has cost a fee was taken and came back.
+    """
+    if report.withdrawn is None:
+        return not dispute.is_inquiry
+    return report.withdrawn or bool(dispute.status == S.WON and dispute.fee)
 
 
 def _tell(dispute: Dispute, payment: Payment, *, was: str, is_first: bool, at: datetime) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from config.core.outbox import Event
 from payments import events
-from payments.models import Attempt, Order, Payment, Refund
+from payments.models import Attempt, Dispute, Order, Payment, Refund
 
 AT: Final = datetime(2026, 11, 21, 14, 45, 8, 779138, tzinfo=UTC)
 
@@ -20,6 +20,11 @@ def _payment() -> Payment:
     )  # fmt: skip
 
 
+def _disputed(payment: Payment) -> Payment:
+    payment.disputed_minor = 100_000
+    return payment
+
+
 def announced() -> dict[str, Event]:
     """One example a type, of one order of 150,000 VND."""
     payment = _payment()
@@ -29,6 +34,11 @@ def announced() -> dict[str, Event]:
     )  # fmt: skip
     refund = Refund(
         id="re_01m7z92zqsf4qs05qaf2ak2018", payment=payment, amount_minor=50_000, currency="VND",
+    )  # fmt: skip
+    dispute = Dispute(
+        id="dp_01m7z95p2c1q2hn4a8e2x5k7vd", payment=payment, gateway_dispute_id="du_1QxYzABCDEF", amount_minor=100_000,
+        currency="VND", status="needs_response", reason="fraudulent", reason_class="fraud",
+        respond_by=datetime(2026, 11, 28, 23, 59, 59, tzinfo=UTC),
     )  # fmt: skip
     unpaid = Attempt(
         id=attempt.id, payment=payment, gateway_reference=attempt.gateway_reference, failure_code="1001",
@@ -41,5 +51,6 @@ def announced() -> dict[str, Event]:
         events.order_payment_received(payment, attempt, at=AT),
         events.payment_failed(payment, unpaid, reason="expired", at=AT),
         events.payment_refunded(payment, refund, at=AT),
+        events.payment_disputed(_disputed(payment), dispute, status="OPENED", at=AT),
     )
     return {event.type: event for event in made}

@@ -8,10 +8,13 @@ from typing import Any, Final
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
+from config.core.money import Money
 from ledger.models import JournalEntry
 from payments.api import urls
-from payments.models import Attempt, MoneyCase, Payment, PaymentMethod, Refund
+from payments.models import Attempt, Dispute, GatewayAccount, MoneyCase, Payment, PaymentMethod, Refund
+from payments.services import dispute_by_hand
 from tests import factories
 from tests.factories import ApiClient
 
@@ -67,6 +70,11 @@ MATRIX: Final = [
     Row("POST", "api/v1/payments/<own_id:payment_id>/cod", body={"result": "failed"}, **SCOPED | {"service": 409}),
     Row("GET", "api/v1/refunds", **OWN_LIST),
     Row("GET", "api/v1/refunds/<own_id:refund_id>", **OWN),
+    Row("GET", "api/v1/disputes", **SCOPED),
+    Row("GET", "api/v1/disputes/<own_id:dispute_id>", **SCOPED),
+    Row("POST", "api/v1/disputes/<own_id:dispute_id>/evidence", **SCOPED | {"service": 415}),
+    Row("POST", "api/v1/disputes/<own_id:dispute_id>/submit", **SCOPED_INVALID),
+    Row("POST", "api/v1/disputes/<own_id:dispute_id>/accept", **SCOPED_INVALID),
     Row("GET", "api/v1/payment-methods", **OPEN),
     Row("GET", "api/v1/payment-methods/<str:code>", **OPEN),
     Row("POST", "api/v1/orders", body={}, **SCOPED_INVALID),
@@ -105,10 +113,12 @@ def world(
     ipn(momo.custom_ipn(orderId="nobody-knows", amount=50_000, resultCode=0, transId=77))
     payment = Payment.objects.get()
     system_client.send(f"/api/v1/payments/{payment.id}/refund", {"amount": "40000"})
+    dispute = dispute_of(payment)
     return {
         "<own_id:payment_id>": payment.id,
+        "<own_id:dispute_id>": dispute.id,
         "<own_id:refund_id>": Refund.objects.get().id,
-        "<own_id:case_id>": MoneyCase.objects.get().id,
+        "<own_id:case_id>": MoneyCase.objects.get(kind="unknown_order").id,
         "<str:order_id>": "ORD-1",
         "<str:shop_order_id>": "SO-unknown",
         "<int:journal_id>": str(JournalEntry.objects.earliest("id").pk),
@@ -119,6 +129,15 @@ def world(
         "<slug:account>": "momo",
         "get-url-again": "get-url-again?order_id=ORD-1",
     }
+
+
+def dispute_of(payment: Payment) -> Dispute:
+    """A dispute that staff opened by hand, of a part of a payment."""
+    account = GatewayAccount.objects.get(code="momo")
+    wish = dispute_by_hand.NewDispute(
+        account=account, gateway_dispute_id="CB-1", money=Money(10_000, "VND"), payment_id=payment.id
+    )
+    return dispute_by_hand.open_by_hand(wish=wish, actor="user:a@x", why="e-mail", at=timezone.now())
 
 
 def caller(kind: str) -> Client:

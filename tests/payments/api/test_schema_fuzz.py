@@ -20,8 +20,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from config.core.money import Money
 from ledger.models import JournalEntry
-from payments.models import Attempt, MoneyCase, Payment, PaymentMethod, Refund
+from payments.models import Attempt, GatewayAccount, MoneyCase, Payment, PaymentMethod, Refund
+from payments.services import dispute_by_hand
 from tests import factories
 from tests.factories import ApiClient
 
@@ -59,13 +61,19 @@ def world(
     paid = Payment.objects.get(order__order_id="ORD-1")
     assert system_client.send(f"/api/v1/payments/{paid.id}/refund", {"amount": "40000"}).status_code == 201
     order(order_id="ORD-4")
+    wish = dispute_by_hand.NewDispute(
+        account=GatewayAccount.objects.get(code="momo"), gateway_dispute_id="CB-1", money=Money(10_000, "VND"),
+        payment_id=paid.id,
+    )  # fmt: skip
+    dispute = dispute_by_hand.open_by_hand(wish=wish, actor="user:a@x", why="e-mail", at=paid.created_at)
     # The application answers in the test's own transaction. Django's client sees to it for itself; this one does not.
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
     yield {
         "payment_id": list(Payment.objects.order_by("id").values_list("id", flat=True)),
         "refund_id": [Refund.objects.get().id],
-        "case_id": [MoneyCase.objects.get().id],
+        "dispute_id": [dispute.id],
+        "case_id": list(MoneyCase.objects.values_list("id", flat=True)),
         "order_id": ["ORD-1", "ORD-2", "ORD-3", "ORD-4"],
         "shop_order_id": ["ORD-1-1", "ORD-2-1", "ORD-4-1"],
         "journal_id": [str(number) for number in JournalEntry.objects.values_list("id", flat=True)],
