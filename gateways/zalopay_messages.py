@@ -103,9 +103,10 @@ def is_reference(value: object) -> bool:
 def is_redirect(values: Mapping[str, str]) -> bool:
     """Whether a return's signed values are of their kinds; without bars in them they can be read in one way only."""
     return (
-        all(_DIGITS.fullmatch(values.get(name, "")) for name in ("appid", "pmcid", "amount", "discountamount"))
+        all(_DIGITS.fullmatch(values.get(name, "")) for name in ("appid", "amount"))
+        and all(re.fullmatch(r"[0-9]{0,18}", values.get(name, "")) for name in ("pmcid", "discountamount"))
         and is_reference(values.get("apptransid"))
-        and re.fullmatch(r"[0-9A-Za-z_.-]{0,20}", values.get("bankcode", "|")) is not None
+        and re.fullmatch(r"[0-9A-Za-z_.-]{0,20}", values.get("bankcode", "")) is not None
         and re.fullmatch(r"-?[0-9]{1,6}", values.get("status", "")) is not None
     )
 
@@ -118,9 +119,12 @@ def number_in(value: object) -> int:
 
 
 def transaction_id(value: object) -> str:
-    """zp_trans_id as text: a JSON number in all samples, "String(64)" in the newest manual; "" where there is none."""
-    if isinstance(value, str):
-        return value if re.fullmatch(r"[0-9A-Za-z_-]{1,64}", value) and value.strip("0") else ""
+    """zp_trans_id as text: a JSON number in all samples, "String(64)" in the newest manual; "" where there is none.
+
+    Digits are one number however they are written, or the same money would be counted twice.
+    """
+    if isinstance(value, str) and re.fullmatch(r"[0-9A-Za-z_-]{1,64}", value):
+        return value.lstrip("0") if value.isdigit() else value
     return str(number_in(value) or "")
 
 

@@ -42,7 +42,9 @@ def gateway_return(account: GatewayAccount) -> str:
 def gateway_notify(account: GatewayAccount) -> str:
     """Where a gateway sends its notifications."""
     registered = settings.GATEWAY_ADDRESSES.get(account.code, {}).get("notify")
-    return registered or f"{settings.NOTIFY_URL or settings.PUBLIC_URL}/api/v1/webhooks/{account.gateway}/{account.code}"
+    return (
+        registered or f"{settings.NOTIFY_URL or settings.PUBLIC_URL}/api/v1/webhooks/{account.gateway}/{account.code}"
+    )
 
 
 def _with_mac(payment_id: str, mac: str) -> str:

@@ -312,6 +312,11 @@ def test_the_mac_is_over_the_text_as_it_came_however_it_is_written() -> None:
     assert report.money == Money(960_000, "VND")
 
 
+@pytest.mark.parametrize("number", [261121000000389, "261121000000389", "00261121000000389"])
+def test_a_transaction_is_one_however_its_number_is_written(number: object) -> None:
+    assert heard(callback(zp_trans_id=number)).gateway_transaction_id == "261121000000389"
+
+
 def test_what_zalopay_pays_of_an_order_is_in_its_amount() -> None:
     assert heard(callback(amount=200_000, discount_amount=30_000)).money == Money(200_000, "VND")
 
@@ -423,12 +428,18 @@ def test_a_return_never_says_paid(status: str, told: ReportStatus) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"bankcode": "CC|960000"}, {"pmcid": ""}, {"amount": "1e3"}, {"status": "--1"}, {"apptransid": "a|b"}, {"appid": "2554"}],
+    [{"bankcode": "CC|960000"}, {"pmcid": "x"}, {"discountamount": "-1"}, {"amount": "1e3"}, {"status": "--1"}, {"apptransid": "a|b"}, {"appid": "2554"}],
 )  # fmt: skip
 def test_a_truly_signed_return_of_another_kind_is_refused(changes: dict[str, str]) -> None:
     came_back(redirect())
     with pytest.raises(ReportInvalid):
         came_back(redirect(**changes))
+
+
+def test_what_a_return_leaves_out_counts_as_empty() -> None:
+    whole = redirect(pmcid="", bankcode="", discountamount="")
+
+    assert came_back(whole.replace("pmcid=&bankcode=&", "").replace("discountamount=&", "")).reference == REFERENCE
 
 
 def test_a_payer_who_leaves_brings_back_minus_49_and_the_query_tells(zalopay: ZaloPayDriver) -> None:
