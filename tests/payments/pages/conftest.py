@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from config.core.money import Money
 from payments import links
 from payments.models import Attempt, Payment, PaymentMethod
 from payments.services import checkout
@@ -55,8 +56,10 @@ class Page:
 def open_page(order: Callable[..., Any], momo_method: PaymentMethod, cod_method: PaymentMethod) -> Callable[..., Page]:
     """Start a payment: `open_page()`, `open_page(cod_method, locale="en", return_url=...)`."""
 
-    def start(method: PaymentMethod | None = None, *, at: Any = None, amount_minor: int = 960_000, **wish: Any) -> Page:
-        made = order(amount_minor=amount_minor)
+    def start(
+        method: PaymentMethod | None = None, *, at: Any = None, money: Money = Money(960_000, "VND"), **wish: Any
+    ) -> Page:
+        made = order(amount_minor=money.minor, currency=money.currency)
         opened = checkout.create_payment(
             wish=checkout.NewPayment(
                 order_id=made.order_id, method=method or momo_method, client="shop", actor="customer:1", **wish
