@@ -195,12 +195,14 @@ class Checkout:
     """Where the customer pays. `request` and `response` are masked and safe to store.
 
     `gateway_transaction_id` is what the gateway calls this try, if it told us already; a later query carries it.
+    `client_secret` is for the payer's browser alone: it is handed on, never stored and never logged.
     """
 
     pay_url: str = ""
     qr_text: str = ""
     deeplink: str = ""
     gateway_transaction_id: str = ""
+    client_secret: str = field(default="", repr=False)
     request: Mapping[str, object] = field(default_factory=dict)
     response: Mapping[str, object] = field(default_factory=dict)
 

@@ -12,12 +12,13 @@ from gateways.base import Gateway, GatewayError
 from gateways.cod import CashOnDelivery
 from gateways.fiuu import Fiuu
 from gateways.momo import MoMo
+from gateways.stripe import Stripe
 from gateways.vnpay import VNPay
 from gateways.xendit import Xendit
 from gateways.zalopay import ZaloPay
 
 GATEWAYS: Final[Mapping[str, type[Gateway]]] = {
-    gateway.code: gateway for gateway in (MoMo, VNPay, Fiuu, Xendit, CashOnDelivery, ZaloPay)
+    gateway.code: gateway for gateway in (MoMo, VNPay, Fiuu, Xendit, Stripe, CashOnDelivery, ZaloPay)
 }
 
 

@@ -18,6 +18,9 @@ EXPONENTS: Final[dict[str, int]] = {
     "VND": 0, "JPY": 0, "KRW": 0,
     "USD": 2, "EUR": 2, "GBP": 2, "AUD": 2, "SGD": 2, "MYR": 2, "THB": 2, "PHP": 2, "IDR": 2, "CNY": 2, "HKD": 2, "TWD": 2,
     "KWD": 3, "BHD": 3, "JOD": 3, "OMR": 3, "TND": 3,
+    "AED": 2, "BGN": 2, "BRL": 2, "CAD": 2, "CHF": 2, "CZK": 2, "DKK": 2, "HUF": 2, "INR": 2, "MXN": 2, "NOK": 2, "NZD": 2,
+    "PLN": 2, "RON": 2, "SEK": 2, "MGA": 2, "BIF": 0, "CLP": 0, "DJF": 0, "GNF": 0, "ISK": 0, "KMF": 0, "PYG": 0, "RWF": 0,
+    "UGX": 0, "VUV": 0, "XAF": 0, "XOF": 0, "XPF": 0,
 }  # fmt: skip
 MAX_MINOR: Final = 10**15
 """A single amount is below this many minor units, so that sums of millions stay inside a bigint."""

@@ -30,6 +30,7 @@ class Parcel:
     headers: Mapping[str, str] = field(default_factory=dict)
     is_taken: Callable[[int, bytes], bool] = lambda status, body: 200 <= status < 300
     """Whether an answer (HTTP status, body) ends the provider's tries."""
+    sign: Callable[[bytes], Mapping[str, str]] | None = None  # headers that are made anew for every try
 
 
 class Courier:
@@ -105,7 +106,7 @@ class Courier:
                 parcel.method,
                 parcel.url,
                 data=parcel.body or None,
-                headers=dict(parcel.headers),
+                headers={**parcel.headers, **(parcel.sign(parcel.body) if parcel.sign else {})},
                 timeout=TIMEOUT_SECONDS,
                 allow_redirects=False,
             )

@@ -19,6 +19,7 @@ from gateways.sandbox.fiuu import Fiuu
 from gateways.sandbox.momo import MoMo
 from gateways.sandbox.provider import Provider, Sandbox, Settings
 from gateways.sandbox.state import Merchant, World
+from gateways.sandbox.stripe import Stripe
 from gateways.sandbox.vnpay import VNPay
 from gateways.sandbox.web import BadRequest, Request, Response, Route, html_response, json_response
 from gateways.sandbox.xendit import Xendit
@@ -26,7 +27,7 @@ from gateways.sandbox.zalopay import ZaloPay
 
 log = logging.getLogger(__name__)
 
-PROVIDERS: Final[tuple[type[Provider], ...]] = (MoMo, VNPay, Fiuu, ZaloPay, Xendit)
+PROVIDERS: Final[tuple[type[Provider], ...]] = (MoMo, VNPay, Fiuu, ZaloPay, Xendit, Stripe)
 """Every simulator; the next gateway is one line here."""
 RETRY_DELAYS: Final = (1.0, 5.0, 15.0)
 MAX_BODY: Final = 1_000_000

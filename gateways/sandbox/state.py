@@ -84,6 +84,7 @@ class Refund:
     stage: Stage
     code: int
     done_after_ms: int = 0
+    fields: dict[str, Any] = field(default_factory=dict)  # the provider's own
 
 
 _KINDS: Final = {"payment": Payment, "refund": Refund, "merchant": Merchant}

@@ -98,6 +98,10 @@ class Driver(ABC):
     """What a refund's own answer says where all goes well."""
     lists_refunds: ClassVar[bool] = True
     """Whether a query of the payment tells its refunds."""
+    declined: ClassVar[ReportStatus] = ReportStatus.FAILED
+    """What a refused payer means for the payment: PENDING where the same page takes another card."""
+    return_tells: ClassVar[bool] = True
+    """Whether what the browser brings back is signed and tells what happened."""
 
     def __init__(self, sandbox: RunningSandbox, inbox: Inbox) -> None:
         self.sandbox, self.inbox = sandbox, inbox
@@ -119,6 +123,14 @@ class Driver(ABC):
     @abstractmethod
     def with_fields(self, message: HttpMessage, fields: Mapping[str, Any]) -> HttpMessage:
         """The same notification with other fields."""
+
+    def telling(self, messages: list[HttpMessage]) -> list[HttpMessage]:
+        """Of several messages about one thing, those that tell it first-hand; the others are the adapter's matter."""
+        return list(messages)
+
+    def told(self) -> list[HttpMessage]:
+        """The telling messages that have arrived."""
+        return self.telling(self.inbox.messages)
 
     def signature_of(self, message: HttpMessage) -> str:
         """The signature as it came."""
@@ -190,7 +202,7 @@ class Driver(ABC):
         before = len(self.inbox.messages)
         self.control("POST", f"/payments/{reference}/{outcome}{query}")
         assert self.sandbox.drain()
-        return self.inbox.messages[before:]
+        return self.telling(self.inbox.messages[before:])
 
     def paid(self, **changes: Any) -> tuple[CheckoutRequest, HttpMessage, Report]:
         """A paid payment, the notification that said so, and what the adapter read in it."""

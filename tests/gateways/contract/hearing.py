@@ -89,7 +89,7 @@ class Hearing:
         with pytest.raises(ReportInvalid):
             driver.gateway.read_notification(forged)
         told = [driver.heard(message) for message in true] + [driver.query(request)]
-        assert {one.status for one in told} == {ReportStatus.FAILED}
+        assert {one.status for one in told} == {driver.declined}
 
     def test_a_tampered_notification_is_refused_and_the_query_tells(self, driver: Driver) -> None:
         driver.fault("tamper")
@@ -123,7 +123,7 @@ class Hearing:
         driver.fault("ipn_before_reply")
         request = driver.opened()
 
-        (message,) = driver.inbox.messages
+        (message,) = driver.told()
 
         assert driver.heard(message).reference == request.reference
 
@@ -147,7 +147,7 @@ class Hearing:
 
     def test_after_an_error_of_ours_the_provider_comes_again(self, driver: Driver) -> None:
         driver.inbox.reply = lambda message: driver.gateway.acknowledge(
-            Acknowledgement.ACCEPTED if len(driver.inbox.messages) > 2 else Acknowledgement.ERROR
+            Acknowledgement.ACCEPTED if len(driver.told()) > 2 else Acknowledgement.ERROR
         )
         request = driver.opened()
 

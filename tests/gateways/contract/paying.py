@@ -33,16 +33,17 @@ class Paying:
 
         returned = driver.gateway.read_return(driver.returned(checkout.pay_url, "pay"))
         assert driver.sandbox.drain()
-        (message,) = driver.inbox.messages
+        (message,) = driver.told()
         notified = driver.heard(message)
         queried = driver.query(request)
 
         told = {
             (one.reference, one.status, one.about, one.money, one.gateway_transaction_id, one.occurred_at)
-            for one in (returned, notified, queried)
+            for one in ((returned, notified, queried) if driver.return_tells else (notified, queried))
         }
         (transaction,) = driver.truth(request.reference)["transactions"]
         assert len(told) == 1
+        assert returned.reference == request.reference
         assert notified.status is ReportStatus.PAID
         assert notified.about is ReportAbout.PAYMENT
         assert notified.reference == request.reference
@@ -57,6 +58,7 @@ class Paying:
         self, driver: Driver, outcome: str, status: ReportStatus
     ) -> None:
         request = driver.opened()
+        status = status if outcome == "expire" else driver.declined
 
         messages = driver.end(request.reference, outcome)
         told = [driver.heard(message) for message in messages] + [driver.query(request)]

@@ -1,0 +1,364 @@
+"""Stripe's side: its routes, its webhooks and its card page. The calls are in stripe_api.py and its neighbours."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Final
+from urllib.parse import urlencode
+
+from gateways.sandbox import momo_page, stripe_page
+from gateways.sandbox import stripe_objects as objects
+from gateways.sandbox import stripe_rules as rules
+from gateways.sandbox.courier import Parcel
+from gateways.sandbox.faults import Fault
+from gateways.sandbox.provider import Outcome, Provider, Sandbox
+from gateways.sandbox.state import Merchant, Payment, Stage, now_ms
+from gateways.sandbox.stripe_api import OUTCOME_CARDS, Api
+from gateways.sandbox.stripe_balance import Balance
+from gateways.sandbox.stripe_gate import Gate
+from gateways.sandbox.stripe_lifecycle import Lifecycle
+from gateways.sandbox.stripe_money import Returns
+from gateways.sandbox.stripe_objects import Book
+from gateways.sandbox.stripe_rules import CARDS, NAME
+from gateways.sandbox.web import BadRequest, Request, Response, Route, html_response, json_response, redirect
+
+KNOWN: Final = (  # invented, and plainly so
+    ("acct_sandbox_one", "sk_test_sandbox_one", "pk_test_sandbox_one", "whsec_sandbox_one"),
+    ("acct_sandbox_two", "sk_test_sandbox_two", "pk_test_sandbox_two", "whsec_sandbox_two"),
+)
+
+
+class Stripe(Provider):
+    """Cards."""
+
+    name: ClassVar[str] = NAME
+    key_names: ClassVar[tuple[str, ...]] = ("secretKey", "publishableKey", "webhookSecret")
+    impossible: ClassVar[frozenset[Fault]] = frozenset({Fault.WRONG_CURRENCY})
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        super().__init__(sandbox)
+        self.book = Book(sandbox.world)
+        self.gate = Gate(sandbox.world)
+        self.lifecycle = Lifecycle(sandbox, self.book)
+        self.api = Api(sandbox, self.book, self.lifecycle, announce=self.announce, deliver=self._deliver)
+        self.returns = Returns(sandbox, self.book, tell=self.tell)
+        self.balance = Balance(sandbox, self.book, self.returns)
+
+    def routes(self) -> list[Route]:
+        """Paths as at Stripe; those under /c and /control are ours."""
+        gate, api, returns, balance = self.gate, self.api, self.returns, self.balance
+        calls = [
+            ("POST", "/v1/payment_intents", "create", gate.post(api.create_intent)),
+            ("GET", "/v1/payment_intents", "query", gate.get(api.list_intents)),
+            ("GET", "/v1/payment_intents/{id}", "query", gate.get(api.get_intent, public=True)),
+            ("POST", "/v1/payment_intents/{id}/confirm", "confirm", gate.post(api.confirm, public=True)),
+            ("POST", "/v1/payment_intents/{id}/capture", "capture", gate.post(api.capture)),
+            ("POST", "/v1/payment_intents/{id}/cancel", "cancel", gate.post(api.cancel)),
+            ("POST", "/v1/checkout/sessions", "create", gate.post(api.create_session)),
+            ("GET", "/v1/checkout/sessions", "query", gate.get(api.list_sessions)),
+            ("GET", "/v1/checkout/sessions/{id}", "query", gate.get(api.get_session)),
+            ("POST", "/v1/checkout/sessions/{id}/expire", "expire", gate.post(api.expire_session)),
+            ("POST", "/v1/refunds", "refund", gate.post(returns.create_refund)),
+            ("GET", "/v1/refunds", "refund_query", gate.get(returns.list_refunds)),
+            ("GET", "/v1/refunds/{id}", "refund_query", gate.get(returns.get_refund)),
+            ("GET", "/v1/disputes/{id}", "dispute_query", gate.get(returns.get_dispute)),
+            ("POST", "/v1/disputes/{id}", "evidence", gate.post(returns.answer_dispute)),
+            ("POST", "/v1/disputes/{id}/close", "dispute_close", gate.post(returns.close_dispute)),
+            ("POST", "/v1/files", "file", gate.post(returns.create_file)),
+            ("GET", "/v1/balance_transactions", "balance", gate.get(balance.list_transactions)),
+            ("GET", "/v1/payouts", "payouts", gate.get(balance.list_payouts)),
+            ("GET", "/v1/payouts/{id}", "payouts", gate.get(balance.get_payout)),
+        ]
+        return [
+            *(
+                Route(method=method, path=path, operation=operation, handler=handler, order_of=self._order_of)
+                for method, path, operation, handler in calls
+            ),
+            Route(method="GET", path="/c/pay/{token}", handler=self.pay_page),
+            Route(method="POST", path="/c/pay/{token}", handler=self.pay_form),
+            Route(method="GET", path="/c/pay/{token}/state", handler=self.pay_state),
+            Route(method="GET", path="/c/3ds/{token}", handler=self.proof_page),
+            Route(method="POST", path="/c/3ds/{token}", handler=self.proof_form),
+            Route(method="POST", path="/control/stripe/payments/{order}/dispute", handler=self.control_dispute),
+            Route(method="POST", path="/control/stripe/disputes/{id}/{end}", handler=self.control_judgement),
+            Route(method="POST", path="/control/stripe/payouts", handler=self.control_payout),
+        ]
+
+    def merchants(self) -> list[Merchant]:
+        """Two accounts with invented keys."""
+        return [
+            Merchant(provider=NAME, code=code, keys=dict(zip(self.key_names, keys, strict=True)))
+            for code, *keys in KNOWN
+        ]
+
+    def settle(self, payment: Payment, outcome: Outcome, *, again: bool = False, code: int | None = None) -> None:
+        """Let it end so, and tell. A refused card leaves it open; what has ended takes no money `again`."""
+        if outcome is Outcome.EXPIRE:
+            self.lifecycle.expire(payment)
+        else:
+            self.lifecycle.try_card(payment, OUTCOME_CARDS[outcome], proven=True)
+        self.announce(payment)
+
+    def error(self, code: int) -> Response:
+        """Stripe's error with this HTTP status; 99 is any mistake in the call."""
+        if code == 402:
+            return rules.error(402, kind="card_error", code="card_declined", decline_code="generic_decline",
+                               message=rules.WORDS["generic_decline"])  # fmt: skip
+        if code == 429:
+            return rules.error(429, code="rate_limit", message="Too many requests")
+        return rules.error(code if 400 <= code < 600 else 400, message="Something is wrong with this call")
+
+    def tamper(self, response: Response) -> Response:
+        """The same answer with another amount."""
+        answer = json.loads(response.body)
+        name = "amount_total" if "amount_total" in answer else "amount"
+        answer[name] = int(answer.get(name) or 0) + 1
+        return json_response(answer, response.status)
+
+    def _order_of(self, request: Request) -> str:
+        return self.book.order_of(request.arguments.get("id", ""))
+
+    # --- telling the merchant ----------------------------------------------------------------------------------------
+
+    def announce(self, payment: Payment) -> None:
+        """Tell a result; some cards have a dispute in them."""
+        super().announce(payment)
+        card = CARDS.get(payment.fields["card"])
+        if payment.stage is Stage.PAID and card is not None and card.dispute and not payment.fields["disputes"]:
+            self.returns.open_dispute(payment, reason=card.dispute, inquiry=card.inquiry)
+
+    def parcels(self, payment: Payment) -> tuple[list[Parcel], float]:
+        """All events that tell one result. What a fault does to the first of them, it does to no other."""
+        parcels, after_seconds = super().parcels(payment)
+        if all(parcel.kind == "genuine" for parcel in parcels) and parcels:
+            parcels += [self._about(payment, kind) for kind in payment.fields["told"][1:]]
+        return parcels, after_seconds
+
+    def notification(self, payment: Payment, kind: str) -> Parcel:
+        """The event about the payment as it is now, or one of its bad likenesses."""
+        told: str = payment.fields["told"][0]
+        if kind == "processing":
+            about = {**objects.intent(payment), "status": "processing", "amount_received": 0}
+            return self._parcel(payment, "payment_intent.processing", about, kind=kind, at_ms=payment.changed_ms - 1500)
+        if kind == "forged":
+            about = {**objects.intent(payment), "status": "succeeded", "amount_received": payment.amount}
+            return self._parcel(
+                payment, "payment_intent.succeeded", about, kind=kind, at_ms=now_ms(), key="whsec_of_somebody_else"
+            )
+        parcel = self._about(payment, told)
+        if kind != "tampered":
+            return parcel
+        name = "amount_total" if told.startswith("checkout") else "amount_received"
+        event = json.loads(parcel.body)
+        event["data"]["object"][name] = payment.amount * 10
+        return self._sent(payment, json.dumps(event).encode(), kind=kind, signed=parcel.body)
+
+    def _about(self, payment: Payment, kind: str) -> Parcel:
+        about = objects.intent(payment)
+        if kind.startswith("checkout.session"):
+            about = self.api.session(payment)
+        elif kind.startswith("charge"):
+            about = objects.charge(payment, payment.fields["charges"][-1])
+        return self._parcel(payment, kind, about, at_ms=payment.changed_ms)
+
+    def tell(self, payment: Payment, kind: str, about: dict[str, Any], after_seconds: float = 0.0) -> None:
+        """Send an event about something that hangs on a payment."""
+        if payment.notify_url:
+            at_ms = now_ms() + int(after_seconds * 1000)
+            self.sandbox.courier.send([self._parcel(payment, kind, about, at_ms=at_ms)], after_seconds=after_seconds)
+
+    def custom_notification(self, fields: Mapping[str, object]) -> Parcel:
+        """An event {type, object, url?}, truly signed; `order` names the payment that it is sent like."""
+        order, kind, about = str(fields.get("order", "")), fields.get("type"), fields.get("object")
+        known = next((one for one in self.sandbox.world.payments_of_order(order) if one.provider == NAME), None)
+        if known is None or not isinstance(kind, str) or not isinstance(about, dict):
+            raise BadRequest("needs the order of a payment, a type and an object", status=422)
+        return self._parcel(known, kind, about, kind="custom", at_ms=now_ms(), url=str(fields.get("url", "")))
+
+    def _deliver(self, payment: Payment) -> None:
+        self.sandbox.courier.deliver_now([self.notification(payment, "genuine")])
+
+    def _parcel(
+        self,
+        payment: Payment,
+        event: str,
+        about: dict[str, Any],
+        *,
+        at_ms: int,
+        kind: str = "genuine",
+        key: str = "",
+        url: str = "",
+    ) -> Parcel:
+        """An event in its envelope. Nobody hears a client_secret less for it: it is in real events too."""
+        body = json.dumps(objects.event(self.sandbox.world.next_number(), event, about, at_ms=at_ms)).encode()
+        return self._sent(payment, body, kind=kind, key=key, url=url)
+
+    def _sent(
+        self, payment: Payment, body: bytes, *, kind: str, key: str = "", url: str = "", signed: bytes | None = None
+    ) -> Parcel:
+        keys = self.sandbox.world.merchants[NAME, payment.merchant].keys
+
+        def sign(content: bytes) -> dict[str, str]:
+            """Anew for every try, as Stripe does. By the true clock, whatever moment the sandbox plays."""
+            what = content if signed is None else signed
+            return {"Stripe-Signature": rules.signed_header(key or keys["webhookSecret"], int(time.time()), what)}
+
+        return Parcel(
+            provider=NAME, order=payment.order, url=url or payment.notify_url, body=body, kind=kind, sign=sign,
+            headers={"Content-Type": "application/json; charset=utf-8", "User-Agent": "Stripe/1.0 (sandbox)"},
+        )  # fmt: skip
+
+    # --- the payer ---------------------------------------------------------------------------------------------------
+
+    def pay_page(self, request: Request) -> Response:
+        """The card form, or what became of it."""
+        payment = self._session(request)
+        return self._page(payment, request) if payment else html_response(momo_page.gone(), 404)
+
+    def pay_form(self, request: Request) -> Response:
+        """What the payer pressed."""
+        payment, form = self._session(request), request.form()
+        if payment is None:
+            return html_response(momo_page.gone(), 404)
+        self.lifecycle.expire_if_due(payment)
+        if form.get("action") == "expire":
+            with suppress(BadRequest):
+                self.settle(payment, Outcome.EXPIRE)
+            return redirect(f"/c/pay/{payment.token}?{urlencode({'lang': request.query.get('lang', '')})}")
+        number = form.get("number", "").replace(" ", "")
+        problem = _mistyped(number, form)
+        if problem:
+            return self._page(payment, request, problem=problem, typed=form.get("number", ""))
+        with suppress(BadRequest):  # it has ended meanwhile: the payer goes back with what became of it
+            self.lifecycle.try_card(payment, number)
+            self.announce(payment)
+        if payment.fields["intent_status"] == "requires_action":
+            return redirect(f"/c/3ds/{payment.token}?{urlencode({'lang': request.query.get('lang', '')})}")
+        if payment.fields["error"]:
+            return self._page(
+                payment, request, problem=payment.fields["error"]["message"], typed=form.get("number", "")
+            )
+        return redirect(self.return_address(payment))
+
+    def pay_state(self, request: Request) -> Response:
+        """Lets an open page leave when the payment ends elsewhere."""
+        payment = self._session(request)
+        if payment is None:
+            return json_response({"error": "not_found"}, 404)
+        self.lifecycle.expire_if_due(payment)
+        waiting = payment.stage is Stage.WAITING
+        return json_response({"stage": payment.stage, "leave": "" if waiting else self.return_address(payment)})
+
+    def proof_page(self, request: Request) -> Response:
+        """The bank's question."""
+        payment = self.sandbox.world.payment_by_token(request.arguments["token"])
+        if payment is None or payment.fields["intent_status"] != "requires_action":
+            return html_response(momo_page.gone(), 404)
+        return html_response(
+            stripe_page.proof_page(payment, language=_language(payment, request), merchant=payment.merchant)
+        )
+
+    def proof_form(self, request: Request) -> Response:
+        """The cardholder's answer to it."""
+        payment = self.sandbox.world.payment_by_token(request.arguments["token"])
+        if payment is None or payment.fields["intent_status"] != "requires_action":
+            return html_response(momo_page.gone(), 404)
+        if request.form().get("action") == "prove":
+            self.lifecycle.try_card(payment, payment.fields["card"], proven=True)
+        else:
+            self.lifecycle.refuse_proof(payment)
+        self.announce(payment)
+        if payment.fields["session"] and payment.stage is Stage.WAITING:
+            return redirect(f"/c/pay/{payment.token}?{urlencode({'lang': request.query.get('lang', '')})}")
+        return redirect(self.return_address(payment))
+
+    def return_address(self, payment: Payment) -> str:
+        """Where the browser goes at the end. Nothing of it is signed."""
+        if payment.fields["session"]:
+            is_good = payment.stage in (Stage.PAID, Stage.AUTHORIZED)
+            address = payment.return_url if is_good else payment.fields["cancel_url"] or payment.return_url
+            return str(address).replace("{CHECKOUT_SESSION_ID}", payment.fields["session"])
+        query = {
+            "payment_intent": payment.fields["intent"],
+            "payment_intent_client_secret": payment.fields["secret"],
+            "redirect_status": "succeeded" if payment.stage in (Stage.PAID, Stage.AUTHORIZED) else "failed",
+        }
+        return f"{payment.return_url}{'&' if '?' in payment.return_url else '?'}{urlencode(query)}"
+
+    def _page(self, payment: Payment, request: Request, *, problem: str = "", typed: str = "") -> Response:
+        self.lifecycle.expire_if_due(payment)
+        language = _language(payment, request)
+        if payment.stage is not Stage.WAITING:
+            leave = self.return_address(payment)
+            return html_response(
+                stripe_page.closed_page(payment, language=language, merchant=payment.merchant, leave=leave)
+            )
+        problem = problem or payment.fields["error"].get("message", "")
+        page = stripe_page.open_page(
+            payment, language=language, merchant=payment.merchant, problem=problem, typed=typed
+        )
+        return html_response(page, 402 if typed else 200)
+
+    def _session(self, request: Request) -> Payment | None:
+        payment = self.sandbox.world.payment_by_token(request.arguments["token"])
+        return payment if payment is not None and payment.provider == NAME and payment.fields["session"] else None
+
+    # --- the tester --------------------------------------------------------------------------------------------------
+
+    def control_dispute(self, request: Request) -> Response:
+        """{reason?, inquiry?}: the cardholder disputes a payment."""
+        order, body = request.arguments["order"], request.object()
+        payment = next((one for one in self.sandbox.world.payments_of_order(order) if one.provider == NAME), None)
+        if payment is None:
+            raise BadRequest("no payment with this order id", status=404)
+        reason = str(body.get("reason") or "fraudulent")
+        return json_response(
+            self.returns.open_dispute(payment, reason=reason, inquiry=body.get("inquiry") is True), 201
+        )
+
+    def control_judgement(self, request: Request) -> Response:
+        """won or lost: the bank decides a dispute."""
+        identifier, end = request.arguments["id"], request.arguments["end"]
+        order = self.book.order_of(identifier)
+        payment = next((one for one in self.sandbox.world.payments_of_order(order) if one.provider == NAME), None)
+        if payment is None or end not in ("won", "lost"):
+            raise BadRequest("no such dispute, or neither won nor lost", status=404)
+        data = next(one for one in payment.fields["disputes"] if one["id"] == identifier)
+        self.returns.end_dispute(payment, data, end)
+        return json_response(objects.dispute(payment, data))
+
+    def control_payout(self, request: Request) -> Response:
+        """{merchant?, currency?, reconciliation?}: pay out all there is, by default in the first merchant's VND."""
+        body = request.object()
+        merchant = self.sandbox.world.merchants.get((NAME, str(body.get("merchant") or KNOWN[0][0])))
+        if merchant is None:
+            raise BadRequest("no such merchant", status=404)
+        currency = str(body.get("currency") or "vnd").lower()
+        payout = self.balance.pay_out(merchant, currency, reconciliation=str(body.get("reconciliation") or "completed"))
+        latest = next((one for one in self.book.of(merchant) if one.notify_url), None)
+        if latest is not None:
+            for kind in ("payout.created", "payout.paid", "payout.reconciliation_completed"):
+                self.tell(latest, kind, payout)
+        return json_response(payout, 201)
+
+
+def _language(payment: Payment, request: Request) -> str:
+    return request.query.get("lang") or payment.language
+
+
+def _mistyped(number: str, form: Mapping[str, str]) -> str:
+    """Which of the page's own complaints fits; nothing where the form is good."""
+    if number not in CARDS:
+        return "bad_number"
+    month, _, year = form.get("expiry", "").replace(" ", "").partition("/")
+    today = datetime.fromtimestamp(now_ms() / 1000, tz=UTC)
+    if not (month.isdigit() and year.isdigit() and len(year) == 2 and 1 <= int(month) <= 12):
+        return "bad_expiry"
+    if (2000 + int(year), int(month)) < (today.year, today.month):
+        return "bad_expiry"
+    cvc = form.get("cvc", "")
+    return "" if cvc.isdigit() and len(cvc) in (3, 4) else "bad_cvc"

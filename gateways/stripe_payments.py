@@ -1,0 +1,292 @@
+"""Payments at Stripe: opened, paid by a card's token, asked about, captured, given free.
+
+Source: Stripe's API reference (Checkout Session, PaymentIntent).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from gateways import stripe_messages as messages
+from gateways.base import (
+    CaptureRequest,
+    Checkout,
+    CheckoutRequest,
+    GatewayRejected,
+    GatewayUnavailable,
+    QueryRequest,
+    Report,
+    ReportStatus,
+)
+from gateways.stripe_calls import Calls, found, segment
+from gateways.stripe_codes import UNEXPECTED_STATE
+from gateways.stripe_currencies import to_wire
+from gateways.stripe_messages import Unreadable
+
+SESSIONS: Final = "/v1/checkout/sessions"
+INTENTS: Final = "/v1/payment_intents"
+AROUND: Final = timedelta(hours=1)
+"""How far a clock of ours and Stripe's may be apart when we look for what a lost answer was about."""
+WITH_CHARGE: Final = (("expand[]", "latest_charge"),)
+WITH_INTENT: Final = (("expand[]", "payment_intent.latest_charge"),)
+_PRIVATE: Final = ("customer_email", "success_url", "cancel_url", "metadata[notify_url]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardRequest:
+    """A PaymentIntent to be paid with a card's token. `operation_id` is this try's idempotency key at Stripe."""
+
+    reference: str
+    gateway_transaction_id: str
+    payment_method: str
+    operation_id: str
+    return_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardAnswer:
+    """What came of it. `next_action` is Stripe's: where the cardholder must go to prove who they are.
+
+    `client_secret` is for the payer's browser: it is handed on, never stored and never logged.
+    """
+
+    report: Report
+    next_action: Mapping[str, object] | None = None
+    client_secret: str = field(default="", repr=False)
+
+
+# --- Opening ---------------------------------------------------------------------------------------------------------
+
+
+def open_session(
+    calls: Calls, request: CheckoutRequest, *, return_url: str, expires_at: datetime, livemode: bool
+) -> Checkout:
+    """Open a hosted page. Raises GatewayRejected or GatewayUnavailable."""
+    amount, text = _amount(request), messages.free_text(request.description) or request.reference
+    fields = [
+        ("mode", "payment"),
+        ("client_reference_id", request.reference),
+        ("line_items[0][price_data][currency]", request.money.currency.lower()),
+        ("line_items[0][price_data][unit_amount]", str(amount)),
+        ("line_items[0][price_data][product_data][name]", text),
+        ("line_items[0][quantity]", "1"),
+        ("success_url", return_url),
+        ("cancel_url", return_url),
+        ("expires_at", str(int(expires_at.timestamp()))),
+        ("locale", "vi" if request.locale.startswith("vi") else "en"),
+        *_metadata(request, "metadata"),
+        *_metadata(request, "payment_intent_data[metadata]"),  # a session's own is not copied to its PaymentIntent
+        ("payment_intent_data[description]", text),
+    ]
+    if not request.capture:
+        fields.append(("payment_intent_data[capture_method]", "manual"))
+    if request.buyer_email:
+        fields.append(("customer_email", request.buyer_email))
+    answer = calls.post(SESSIONS, fields, operation="create", key=f"{request.reference}-create")
+    expected = {"client_reference_id": request.reference, "amount_total": amount}
+    _check_opened(answer, request, expected, prefix="cs_", livemode=livemode)
+    return Checkout(
+        pay_url=messages.text_in(answer.get("url")),
+        gateway_transaction_id=messages.text_in(answer.get("id")),
+        request=_kept(fields),
+        response=messages.masked(answer),
+    )
+
+
+def open_intent(calls: Calls, request: CheckoutRequest, *, livemode: bool) -> Checkout:
+    """Open a PaymentIntent for a front end. Raises GatewayRejected or GatewayUnavailable."""
+    amount = _amount(request)
+    fields = [
+        ("amount", str(amount)),
+        ("currency", request.money.currency.lower()),
+        ("automatic_payment_methods[enabled]", "true"),
+        ("description", messages.free_text(request.description) or request.reference),
+        *_metadata(request, "metadata"),
+    ]
+    if not request.capture:
+        fields.append(("capture_method", "manual"))
+    answer = calls.post(INTENTS, fields, operation="create", key=f"{request.reference}-create")
+    _check_opened(answer, request, {"amount": amount}, prefix="pi_", livemode=livemode)
+    if messages.reference_of(answer) != request.reference:
+        raise GatewayUnavailable("stripe create: the answer has another attempt_id", code="echo")
+    return Checkout(
+        gateway_transaction_id=messages.text_in(answer.get("id")),
+        client_secret=messages.text_in(answer.get("client_secret")),
+        request=_kept(fields),
+        response=messages.masked(answer),
+    )
+
+
+def confirm_card(calls: Calls, request: CardRequest, *, return_url: str) -> CardAnswer:
+    """Pay with a card's token; a refused card is GatewayRejected, and the intent waits for another."""
+    fields = [("payment_method", request.payment_method), ("return_url", return_url), *WITH_CHARGE]
+    path = f"{INTENTS}/{segment(request.gateway_transaction_id)}"
+    try:
+        answer = calls.post(f"{path}/confirm", fields, operation="confirm", key=request.operation_id)
+    except GatewayRejected as error:
+        if error.code not in UNEXPECTED_STATE:
+            raise
+        answer = calls.get(path, WITH_CHARGE, operation="query")
+        if messages.text_in(answer.get("status")).startswith("requires_"):
+            raise
+    action = answer.get("next_action")
+    return CardAnswer(
+        report=_intent_report(answer, request.reference),
+        next_action=action if isinstance(action, Mapping) else None,
+        client_secret=messages.text_in(answer.get("client_secret")),
+    )
+
+
+def _amount(request: CheckoutRequest) -> int:
+    try:
+        return to_wire(request.money)
+    except ValueError as error:
+        raise GatewayRejected(str(error), code="amount") from error
+
+
+def _metadata(request: CheckoutRequest, name: str) -> Iterator[tuple[str, str]]:
+    """Our marks on an object. One account may serve several installations: notify_url says whose the object is."""
+    yield f"{name}[{messages.ATTEMPT}]", request.reference
+    yield f"{name}[notify_url]", request.notify_url[:500]
+
+
+def _check_opened(
+    answer: Mapping[str, object],
+    request: CheckoutRequest,
+    expected: Mapping[str, object],
+    *,
+    prefix: str,
+    livemode: bool,
+) -> None:
+    """The answer is about our request. Raises GatewayUnavailable."""
+    whole = {**expected, "currency": request.money.currency.lower(), "livemode": livemode}
+    wrong = [name for name, value in whole.items() if answer.get(name) != value]
+    if wrong or not messages.text_in(answer.get("id")).startswith(prefix):
+        names = ", ".join(wrong) or "id"
+        raise GatewayUnavailable(
+            f"stripe create: the answer has another {names}", code="echo", raw=messages.masked(answer)
+        )
+
+
+def _kept(fields: list[tuple[str, str]]) -> dict[str, object]:
+    """What was sent, without the buyer's address and without marks that open our pay page."""
+    return {name: value for name, value in fields if name not in _PRIVATE and not name.endswith("[notify_url]")}
+
+
+# --- Asking ----------------------------------------------------------------------------------------------------------
+
+
+def query(calls: Calls, request: QueryRequest) -> Report:
+    """Ask about a payment. What Stripe named itself cannot be missing there, so such an answer is UNKNOWN."""
+    known = request.gateway_transaction_id
+    if not known:
+        return _search(calls, request)
+    if known.startswith("pi_"):
+        intent = found(lambda: calls.get(f"{INTENTS}/{segment(known)}", WITH_CHARGE, operation="query"))
+        return _missing(request) if intent is None else _intent_report(intent, request.reference)
+    session = found(lambda: calls.get(f"{SESSIONS}/{segment(known)}", WITH_INTENT, operation="query"))
+    return _missing(request) if session is None else _session_report(session, request.reference)
+
+
+def _missing(request: QueryRequest) -> Report:
+    return Report(reference=request.reference, status=ReportStatus.UNKNOWN, code="resource_missing")
+
+
+def _search(calls: Calls, request: QueryRequest) -> Report:
+    """Look for what a lost answer had opened: by our reference, among all that was opened around then."""
+    for path in (SESSIONS, INTENTS):
+        for row in calls.each(path, _span(request.created_at), operation="query"):
+            if request.reference in (row.get("client_reference_id"), messages.reference_of(row)):
+                return query(calls, _named(request, messages.text_in(row.get("id"))))
+    return Report(reference=request.reference, status=ReportStatus.NOT_FOUND, code="resource_missing")
+
+
+def _named(request: QueryRequest, identifier: str) -> QueryRequest:
+    return QueryRequest(
+        reference=request.reference,
+        money=request.money,
+        created_at=request.created_at,
+        gateway_transaction_id=identifier,
+    )
+
+
+def _span(created_at: datetime) -> list[tuple[str, str]]:
+    bounds = (("created[gte]", created_at - AROUND), ("created[lte]", created_at + AROUND))
+    return [(name, str(int(moment.timestamp()))) for name, moment in bounds]
+
+
+def _intent_report(data: Mapping[str, object], reference: str) -> Report:
+    _check_reference(data, reference)
+    try:
+        return messages.intent_report(data, reference=reference)
+    except Unreadable as error:
+        raise GatewayUnavailable(f"stripe: {error}", code="unreadable") from error
+
+
+def _session_report(data: Mapping[str, object], reference: str) -> Report:
+    _check_reference(data, reference)
+    try:
+        return messages.session_report(data, reference=reference)
+    except Unreadable as error:
+        raise GatewayUnavailable(f"stripe: {error}", code="unreadable") from error
+
+
+def _check_reference(data: Mapping[str, object], reference: str) -> None:
+    if reference not in (data.get("client_reference_id"), messages.reference_of(data)):
+        raise GatewayUnavailable("stripe: the answer is about another attempt", code="echo", raw=messages.masked(data))
+
+
+# --- Authorised money ------------------------------------------------------------------------------------------------
+
+
+def capture(calls: Calls, request: CaptureRequest) -> Report:
+    """Take authorised money. Where Stripe says that it is not authorised any more, what became of it is the answer."""
+    try:
+        amount = to_wire(request.money)
+    except ValueError as error:
+        raise GatewayRejected(str(error), code="amount") from error
+    fields = [("amount_to_capture", str(amount)), *WITH_CHARGE]
+    return _move(calls, request, "capture", fields, wanted=ReportStatus.PAID)
+
+
+def cancel(calls: Calls, request: CaptureRequest) -> Report:
+    """Give authorised money free."""
+    return _move(
+        calls, request, "cancel", [("cancellation_reason", "requested_by_customer")], wanted=ReportStatus.CANCELLED
+    )
+
+
+def _move(
+    calls: Calls, request: CaptureRequest, verb: str, fields: list[tuple[str, str]], *, wanted: ReportStatus
+) -> Report:
+    intent = _intent_of(calls, request)
+    path = f"{INTENTS}/{segment(intent)}"
+    try:
+        answer = calls.post(f"{path}/{verb}", fields, operation=verb, key=request.operation_id)
+    except GatewayRejected as error:
+        if error.code not in UNEXPECTED_STATE:
+            raise
+        report = _intent_report(calls.get(path, WITH_CHARGE, operation="query"), request.reference)
+        if report.status is not wanted:
+            raise
+        return report
+    return _intent_report(answer, request.reference)
+
+
+def _intent_of(calls: Calls, request: CaptureRequest) -> str:
+    """The PaymentIntent that holds the money. Raises GatewayRejected where none does."""
+    if request.gateway_transaction_id.startswith("pi_"):
+        return request.gateway_transaction_id
+    report = query(
+        calls,
+        QueryRequest(
+            reference=request.reference, money=request.money, created_at=request.created_at,
+            gateway_transaction_id=request.gateway_transaction_id,
+        ),
+    )  # fmt: skip
+    if not report.gateway_transaction_id:
+        raise GatewayRejected("stripe: nothing is authorised here", code=report.code)
+    return report.gateway_transaction_id
