@@ -296,6 +296,13 @@ DEMO_MERCHANTS: dict[str, dict[str, Callable[[], str]]] = {
         "FIUU_VERIFY_KEY": lambda: secrets.token_hex(16),
         "FIUU_SECRET_KEY": lambda: secrets.token_hex(16),
     },
+    "stripe": {
+        "STRIPE_ACCOUNT": lambda: "acct_demo" + secrets.token_hex(4),
+        "STRIPE_SECRET_KEY": lambda: "sk_test_sandbox_" + secrets.token_hex(16),
+        "STRIPE_PUBLISHABLE_KEY": lambda: "pk_test_sandbox_" + secrets.token_hex(16),
+        "STRIPE_WEBHOOK_SECRET": lambda: "whsec_sandbox_" + secrets.token_hex(16),
+        "STRIPE_WEBHOOK_URL": lambda: "",  # registered at Stripe's side, as VNPay's
+    },
 }
 """Per gateway the demo's merchant and its keys, as the sandbox's `--merchant` takes them, and how each is made."""
 SANDBOX_ADDRESSES = (
@@ -306,6 +313,7 @@ SANDBOX_ADDRESSES = (
     "XENDIT_ENDPOINT",
     "FIUU_PAY_ENDPOINT",
     "FIUU_API_ENDPOINT",
+    "STRIPE_ENDPOINT",
 )
 """Settings that hold a gateway's address: in the demo all are the sandbox's."""
 
@@ -751,6 +759,7 @@ def environment(*, urls: Mapping[str, str], web: str, sandbox: str) -> dict[str,
         "IPNURL": f"{web}/v1/transaction/callback",
         "VNPAY_IPN_URL": f"{web}/api/v1/webhooks/vnpay/vnpay",
         "XENDIT_WEBHOOK_URL": f"{web}/v1/payments/xendit/webhook",
+        "STRIPE_WEBHOOK_URL": f"{web}/api/v1/webhooks/stripe/stripe",
         "PROMETHEUS_MULTIPROC_DIR": str(STATE / "metrics"),
         "PYTHONUNBUFFERED": "1",
         "C_FORCE_ROOT": "1",

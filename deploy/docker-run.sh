@@ -21,6 +21,9 @@ VNPAY_HASH_SECRET=$(random)
 ZALOPAY_APP_ID=990002
 ZALOPAY_KEY1=$(random)
 ZALOPAY_KEY2=$(random)
+STRIPE_SECRET_KEY=sk_test_sandbox_$(random)
+STRIPE_PUBLISHABLE_KEY=pk_test_sandbox_$(random)
+STRIPE_WEBHOOK_SECRET=whsec_sandbox_$(random)
 POSTGRES_PASSWORD=$(random)
 PUBLIC_URL=http://127.0.0.1:8000
 EOF

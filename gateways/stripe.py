@@ -150,7 +150,8 @@ class Stripe(Gateway):
         parts = urlsplit(url)
         host = parts.hostname or ""
         if parts.scheme == "http":
-            return host in self.plain_http_hosts or (is_loopback(host) and is_loopback(self._host))
+            is_sandbox = is_loopback(self._host) or self._host in self.plain_http_hosts
+            return host in self.plain_http_hosts or (is_loopback(host) and is_sandbox)
         named = any(host == allowed or host.endswith(f".{allowed}") for allowed in self.pay_hosts)
         return parts.scheme == "https" and named
 

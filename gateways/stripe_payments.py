@@ -5,8 +5,8 @@ Source: Stripe's API reference (Checkout Session, PaymentIntent).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -32,7 +32,7 @@ AROUND: Final = timedelta(hours=1)
 """How far a clock of ours and Stripe's may be apart when we look for what a lost answer was about."""
 WITH_CHARGE: Final = (("expand[]", "latest_charge"),)
 WITH_INTENT: Final = (("expand[]", "payment_intent.latest_charge"),)
-_PRIVATE: Final = ("customer_email", "success_url", "cancel_url", "metadata[notify_url]")
+_PRIVATE: Final = ("customer_email", "success_url", "cancel_url")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +77,9 @@ def open_session(
         ("cancel_url", return_url),
         ("expires_at", str(int(expires_at.timestamp()))),
         ("locale", "vi" if request.locale.startswith("vi") else "en"),
-        *_metadata(request, "metadata"),
-        *_metadata(request, "payment_intent_data[metadata]"),  # a session's own is not copied to its PaymentIntent
+        (f"metadata[{messages.ATTEMPT}]", request.reference),
+        # A session's own is not copied to its PaymentIntent.
+        (f"payment_intent_data[metadata][{messages.ATTEMPT}]", request.reference),
         ("payment_intent_data[description]", text),
     ]
     if not request.capture:
@@ -104,7 +105,7 @@ def open_intent(calls: Calls, request: CheckoutRequest, *, livemode: bool) -> Ch
         ("currency", request.money.currency.lower()),
         ("automatic_payment_methods[enabled]", "true"),
         ("description", messages.free_text(request.description) or request.reference),
-        *_metadata(request, "metadata"),
+        (f"metadata[{messages.ATTEMPT}]", request.reference),
     ]
     if not request.capture:
         fields.append(("capture_method", "manual"))
@@ -147,12 +148,6 @@ def _amount(request: CheckoutRequest) -> int:
         raise GatewayRejected(str(error), code="amount") from error
 
 
-def _metadata(request: CheckoutRequest, name: str) -> Iterator[tuple[str, str]]:
-    """Our marks on an object. One account may serve several installations: notify_url says whose the object is."""
-    yield f"{name}[{messages.ATTEMPT}]", request.reference
-    yield f"{name}[notify_url]", request.notify_url[:500]
-
-
 def _check_opened(
     answer: Mapping[str, object],
     request: CheckoutRequest,
@@ -173,7 +168,7 @@ def _check_opened(
 
 def _kept(fields: list[tuple[str, str]]) -> dict[str, object]:
     """What was sent, without the buyer's address and without marks that open our pay page."""
-    return {name: value for name, value in fields if name not in _PRIVATE and not name.endswith("[notify_url]")}
+    return {name: value for name, value in fields if name not in _PRIVATE}
 
 
 # --- Asking ----------------------------------------------------------------------------------------------------------
@@ -200,17 +195,8 @@ def _search(calls: Calls, request: QueryRequest) -> Report:
     for path in (SESSIONS, INTENTS):
         for row in calls.each(path, _span(request.created_at), operation="query"):
             if request.reference in (row.get("client_reference_id"), messages.reference_of(row)):
-                return query(calls, _named(request, messages.text_in(row.get("id"))))
+                return query(calls, replace(request, gateway_transaction_id=messages.text_in(row.get("id"))))
     return Report(reference=request.reference, status=ReportStatus.NOT_FOUND, code="resource_missing")
-
-
-def _named(request: QueryRequest, identifier: str) -> QueryRequest:
-    return QueryRequest(
-        reference=request.reference,
-        money=request.money,
-        created_at=request.created_at,
-        gateway_transaction_id=identifier,
-    )
 
 
 def _span(created_at: datetime) -> list[tuple[str, str]]:

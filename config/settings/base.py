@@ -245,6 +245,15 @@ GATEWAYS = {
         "settlement_token_key": env.str("FIUU_SETTLEMENT_TOKEN_KEY", default="secret"),
         "plain_http_hosts": SANDBOX_HOSTS,
     },
+    "stripe": {
+        "secret_key": env.str("STRIPE_SECRET_KEY", default=env.str("STRIPE_API_KEY", default="")),
+        "webhook_secret": env.str("STRIPE_WEBHOOK_SECRET", default=""),
+        "previous_webhook_secret": env.str("STRIPE_PREVIOUS_WEBHOOK_SECRET", default=""),
+        "publishable_key": env.str("STRIPE_PUBLISHABLE_KEY", default=""),
+        "endpoint": env.str("STRIPE_ENDPOINT", default="https://api.stripe.com"),
+        "api_version": env.str("STRIPE_API_VERSION", default="2026-10-28.endive"),
+        "plain_http_hosts": SANDBOX_HOSTS,
+    },
     "cod": {},
 }
 """The first account of each gateway: its keys are the adapter's fields. Further accounts are made in the admin."""

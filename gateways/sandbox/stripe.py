@@ -27,8 +27,8 @@ from gateways.sandbox.stripe_rules import CARDS, NAME
 from gateways.sandbox.web import BadRequest, Request, Response, Route, html_response, json_response, redirect
 
 KNOWN: Final = (  # invented, and plainly so
-    ("acct_sandbox_one", "sk_test_sandbox_one", "pk_test_sandbox_one", "whsec_sandbox_one"),
-    ("acct_sandbox_two", "sk_test_sandbox_two", "pk_test_sandbox_two", "whsec_sandbox_two"),
+    ("acct_sandbox_one", "sk_test_sandbox_one", "pk_test_sandbox_one", "whsec_sandbox_one", ""),
+    ("acct_sandbox_two", "sk_test_sandbox_two", "pk_test_sandbox_two", "whsec_sandbox_two", ""),
 )
 
 
@@ -36,7 +36,7 @@ class Stripe(Provider):
     """Cards."""
 
     name: ClassVar[str] = NAME
-    key_names: ClassVar[tuple[str, ...]] = ("secretKey", "publishableKey", "webhookSecret")
+    key_names: ClassVar[tuple[str, ...]] = ("secretKey", "publishableKey", "webhookSecret", "webhookUrl")
     impossible: ClassVar[frozenset[Fault]] = frozenset({Fault.WRONG_CURRENCY})
 
     def __init__(self, sandbox: Sandbox) -> None:
@@ -89,7 +89,7 @@ class Stripe(Provider):
         ]
 
     def merchants(self) -> list[Merchant]:
-        """Two accounts with invented keys."""
+        """Two accounts with invented keys. Where webhooks go is registered, not sent: the key `webhookUrl`."""
         return [
             Merchant(provider=NAME, code=code, keys=dict(zip(self.key_names, keys, strict=True)))
             for code, *keys in KNOWN

@@ -283,7 +283,7 @@ class Api:
         payment = Payment(
             provider=NAME, merchant=call.merchant.code, order=order, amount=amount, currency=currency.upper(),
             token=token, created_ms=now_ms(), expires_ms=expires_ms, description=description, return_url=return_url,
-            notify_url=intent_metadata.get("notify_url", ""), language=form.text_of(call.fields, "locale") or "en",
+            notify_url=call.merchant.keys["webhookUrl"], language=form.text_of(call.fields, "locale") or "en",
             changed_ms=now_ms(),
             fields={
                 "number": number, "reference": reference, "intent": intent, "secret": f"{intent}_secret_{new_token()}",

@@ -59,6 +59,21 @@ METHODS: Final[dict[str, dict[str, object]]] = {
         },
         "position": 16,
     },
+    "stripe": {
+        "name_vi": "Thẻ quốc tế (Stripe)",
+        "name_en": "International card (Stripe)",
+        "description_vi": "Thanh toán bằng thẻ Visa, Mastercard, JCB hoặc American Express.",
+        "description_en": "Pay by Visa, Mastercard, JCB or American Express.",
+        "kind": PaymentMethod.Kind.ONLINE,
+        "limits": {
+            "VND": [13_000, 99_999_999],  # half a dollar: what the charge must be worth where Stripe settles in dollars
+            "USD": [50, 99_999_999],
+            "EUR": [50, 99_999_999],
+            "SGD": [60, 99_999_999],
+            "MYR": [200, 99_999_999],
+        },
+        "position": 18,
+    },
     "cod": {
         "name_vi": "Thanh toán khi nhận hàng",
         "name_en": "Cash on delivery",

@@ -11,7 +11,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import requests
 
 from gateways.base import HttpMessage, ReportStatus
-from tests.gateways.driver import Driver
+from gateways.sandbox.server import RunningSandbox
+from tests.gateways.driver import Driver, Inbox
 
 CARDS = {"pay": "4242 4242 4242 4242", "decline": "4000 0000 0000 0002", "insufficient": "4000 0000 0000 9995"}
 BESIDE = ("charge.", "checkout.session.completed", "refund.", "payment_intent.created")
@@ -26,6 +27,15 @@ class StripeDriver(Driver):
     return_tells = False
     can_be_paid_twice = False
     lists_refunds = False
+
+    def __init__(self, sandbox: RunningSandbox, inbox: Inbox) -> None:
+        super().__init__(sandbox, inbox)
+        for name, settings in (("one", self.settings()), ("two", self.somebody_else())):
+            keys = {
+                "secretKey": settings["secret_key"], "publishableKey": settings["publishable_key"],
+                "webhookSecret": settings["webhook_secret"], "webhookUrl": inbox.url,
+            }  # fmt: skip
+            self.control("POST", "/merchants", {"provider": "stripe", "code": f"acct_sandbox_{name}", "keys": keys})
 
     def settings(self) -> dict[str, object]:
         return {
