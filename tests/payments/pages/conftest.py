@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from django.test import Client
@@ -14,6 +14,8 @@ from config.core.money import Money
 from payments import links
 from payments.models import Attempt, Payment, PaymentMethod
 from payments.services import checkout
+
+PRICE: Final = Money(960_000, "VND")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,7 @@ class Page:
 def open_page(order: Callable[..., Any], momo_method: PaymentMethod, cod_method: PaymentMethod) -> Callable[..., Page]:
     """Start a payment: `open_page()`, `open_page(cod_method, locale="en", return_url=...)`."""
 
-    def start(
-        method: PaymentMethod | None = None, *, at: Any = None, money: Money = Money(960_000, "VND"), **wish: Any
-    ) -> Page:
+    def start(method: PaymentMethod | None = None, *, at: Any = None, money: Money = PRICE, **wish: Any) -> Page:
         made = order(amount_minor=money.minor, currency=money.currency)
         opened = checkout.create_payment(
             wish=checkout.NewPayment(
