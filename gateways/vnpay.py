@@ -19,6 +19,7 @@ from config.core import ids
 from gateways import vnpay_answers as answers
 from gateways import vnpay_codes as codes
 from gateways import vnpay_messages as messages
+from gateways import vnpay_settlement
 from gateways.base import (
     Acknowledgement,
     Checkout,
@@ -34,6 +35,7 @@ from gateways.base import (
     ReportStatus,
 )
 from gateways.http import HttpClient, Reply, Timeouts, is_loopback
+from gateways.settlement import SettlementFile
 
 PAY_PATH: Final = "/paymentv2/vpcpay.html"
 API_PATH: Final = "/merchant_webapi/api/transaction"
@@ -59,7 +61,8 @@ class VNPay(Gateway):
 
     `pay_url` and `api_url` are whole addresses as VNPay hands them over; a base without a path gets the sandbox's path.
     `server_ip` is our own address, told with every call. `plain_http_hosts` may be called without TLS, which only a
-    sandbox needs. The address of the IPN is no setting of ours: it is registered in VNPay's portal.
+    sandbox needs. The address of the IPN is no setting of ours: it is registered in VNPay's portal. `settlement_columns` is
+    a ColumnMap as JSON; empty is vnpay_settlement.DEFAULT_COLUMNS.
     """
 
     code: ClassVar[str] = "vnpay"
@@ -74,6 +77,7 @@ class VNPay(Gateway):
     order_type: str = "other"
     timeout_seconds: float = 30.0
     plain_http_hosts: tuple[str, ...] = ()
+    settlement_columns: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse settings that can only fail later. Raises ValueError naming the field."""
@@ -96,6 +100,7 @@ class VNPay(Gateway):
             raise ValueError("order_type must be other or six digits")
         if not self.timeout_seconds > 0:
             raise ValueError("timeout_seconds must be above zero")
+        vnpay_settlement.columns_of(self.settlement_columns)
 
     def _check_address(self, name: str, url: str) -> None:
         parts = urlsplit(url)
@@ -250,6 +255,12 @@ class VNPay(Gateway):
         if code != codes.SUCCESS:
             return answers.unanswered(request.reference, reply, code, about=ReportAbout.REFUND)
         return answers.queried_refund(request, reply)
+
+    # --- settlement --------------------------------------------------------------------------------------------------
+
+    def read_settlement(self, content: bytes, *, name: str) -> SettlementFile:
+        """The lines of a file of VNPay's, by this account's columns. Raises SettlementUnreadable."""
+        return vnpay_settlement.read(content, name=name, settings=self.settlement_columns)
 
     # --- the wire ----------------------------------------------------------------------------------------------------
 

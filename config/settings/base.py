@@ -210,6 +210,7 @@ GATEWAYS = {
         "api_url": env.str("VNPAY_API_URL", default="https://sandbox.vnpayment.vn/merchant_webapi/api/transaction"),
         "server_ip": env.str("VNPAY_SERVER_IP", default="127.0.0.1"),
         "order_type": env.str("VNPAY_ORDER_TYPE", default="other"),
+        "settlement_columns": read.mapping(env, "VNPAY_SETTLEMENT_COLUMNS"),
         "plain_http_hosts": SANDBOX_HOSTS,
     },
     "zalopay": {

@@ -16,6 +16,7 @@ from gateways.sandbox.state import Merchant, Payment, Stage, new_token, now_ms
 from gateways.sandbox.vnpay_api import BANK, STATUS, Api
 from gateways.sandbox.vnpay_lifecycle import SUSPICIOUS, Lifecycle
 from gateways.sandbox.vnpay_rules import NAME
+from gateways.sandbox.vnpay_settlement import Settlements
 from gateways.sandbox.web import BadRequest, Request, Response, Route, html_response, json_response, redirect
 
 INVENTED: Final = (  # VNPay publishes no test merchant; these are nobody's
@@ -45,6 +46,7 @@ class VNPay(Provider):
         super().__init__(sandbox)
         self.lifecycle = Lifecycle(sandbox)
         self.api = Api(sandbox, self.lifecycle)
+        self.settlements = Settlements(sandbox.world, self.lifecycle)
 
     def routes(self) -> list[Route]:
         """Paths as at VNPay; what the pay page itself calls is ours."""
@@ -56,6 +58,7 @@ class VNPay(Provider):
             Route(method="GET", path=f"{PAGE}/state", handler=self.pay_state),
             Route(method="POST", path="/merchant_webapi/api/transaction", handler=self.api.transaction,
                   operation_of=_operation_of, order_of=_order_of),
+            Route(method="GET", path="/control/vnpay/settlement", handler=self.settlements.file),
         ]  # fmt: skip
 
     def merchants(self) -> list[Merchant]:

@@ -19,7 +19,7 @@ VIETNAM: Final = timezone(timedelta(hours=7))
 WORDS: Final[dict[str, dict[str, str]]] = {
     "vn": {
         "title": "Thông tin đơn hàng", "amount": "Số tiền thanh toán", "order": "Mã đơn hàng", "info": "Nội dung",
-        "shop": "Nhà cung cấp", "left": "Giao dịch hết hạn sau", "card_title": "Thẻ nội địa và tài khoản ngân hàng · NCB",
+        "shop": "Nhà cung cấp", "left": "Giao dịch hết hạn sau", "card_title": "Thẻ nội địa · ngân hàng NCB",
         "card": "Số thẻ", "holder": "Tên chủ thẻ", "issued": "Ngày phát hành", "otp": "Mã OTP",
         "otp_hint": "thẻ thử nghiệm: 123456", "otp_wrong": "Mã OTP không đúng.", "pay": "Thanh toán",
         "decline": "Hủy thanh toán", "insufficient": "Tài khoản không đủ số dư", "expire": "Để hết hạn",
@@ -32,7 +32,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
     },
     "en": {
         "title": "Order", "amount": "Amount to pay", "order": "Order number", "info": "For", "shop": "Merchant",
-        "left": "This transaction expires in", "card_title": "Domestic card or bank account · NCB", "card": "Card number",
+        "left": "This transaction expires in", "card_title": "Domestic card · bank NCB", "card": "Card number",
         "holder": "Card holder", "issued": "Date of issue", "otp": "One-time code", "otp_hint": "test cards: 123456",
         "otp_wrong": "The one-time code is wrong.", "pay": "Pay", "decline": "Cancel the payment",
         "insufficient": "Not enough money", "expire": "Let it expire", "suspicious": "A suspicious transaction",

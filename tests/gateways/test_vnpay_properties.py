@@ -106,6 +106,37 @@ def test_any_change_of_an_answer_is_refused(name: str, value: str) -> None:
         answers.verified_code(reply, messages.QUERY_RESPONSE, [SECRET], operation="query")
 
 
+@pytest.mark.parametrize("signature", [None, "", "0" * 128, HASH])
+def test_a_success_without_its_own_hash_is_not_believed(signature: object) -> None:
+    reply = Reply(status=200, data={**ANSWER, "vnp_SecureHash": signature})
+
+    with pytest.raises(GatewayUnavailable, match="hash of the answer"):
+        answers.verified_code(reply, messages.QUERY_RESPONSE, [SECRET], operation="query")
+
+
+@pytest.mark.parametrize(("signature", "is_believed"), [(None, True), ("", True), ("0" * 128, False)])
+def test_a_refusal_may_come_without_a_hash_but_not_with_a_wrong_one(signature: object, is_believed: bool) -> None:
+    reply = Reply(status=200, data={"vnp_ResponseCode": "91", "vnp_SecureHash": signature})
+
+    if is_believed:
+        assert answers.verified_code(reply, messages.QUERY_RESPONSE, [SECRET], operation="query") == "91"
+    else:
+        with pytest.raises(GatewayUnavailable):
+            answers.verified_code(reply, messages.QUERY_RESPONSE, [SECRET], operation="query")
+
+
+def test_an_answer_that_could_be_read_in_two_ways_is_not_believed_though_truly_signed() -> None:
+    honest = {**ANSWER, "vnp_Message": "a|SHOPTST2", "vnp_TmnCode": "ref", "vnp_TxnRef": "x"}
+    shifted = {**ANSWER, "vnp_Message": "a", "vnp_TmnCode": "SHOPTST2", "vnp_TxnRef": "ref|x"}
+    texts = [messages.pipe_text(messages.QUERY_RESPONSE, one) for one in (honest, shifted)]
+    assert texts[0] == texts[1]
+
+    for answer in (honest, shifted):
+        reply = Reply(status=200, data={**answer, "vnp_SecureHash": messages.sign(SECRET, texts[0])})
+        with pytest.raises(GatewayUnavailable, match="separator"):
+            answers.verified_code(reply, messages.QUERY_RESPONSE, [SECRET], operation="query")
+
+
 @given(query=st.text(max_size=200))
 def test_no_query_makes_it_fail_in_another_way(query: str) -> None:
     with pytest.raises(ReportInvalid):

@@ -1,0 +1,54 @@
+"""VNPay's settlement files. Their format is not published: the columns are data, to be set from a real file's header.
+
+The default is a plain guess at Vietnamese and English headings, so that a file with these names works at once and any
+other is refused with the names that were not found (docs/gateways/vnpay.md).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Final
+
+from gateways.settlement import LineKind, SettlementFile, SettlementLine
+from gateways.settlement_table import ColumnMap, read_table
+
+DEFAULT_COLUMNS: Final = ColumnMap(
+    reference=("Mã đơn hàng", "vnp_TxnRef", "Order ID"),
+    gateway_transaction_id=("Mã giao dịch VNPAY", "vnp_TransactionNo", "VNPAY transaction number"),
+    gross=("Số tiền", "Amount"),
+    fee=("Phí", "Fee"),
+    net=("Thực nhận", "Net amount"),
+    kind=("Loại giao dịch", "Transaction type"),
+    time=("Thời gian", "Transaction time"),
+    optional=("fee", "net"),
+    kinds={
+        LineKind.PAYMENT: ("Thanh toán", "Payment"),
+        LineKind.REFUND: ("Hoàn tiền", "Refund"),
+        LineKind.FEE: ("Phí", "Fee"),
+        LineKind.ADJUSTMENT: ("Điều chỉnh", "Adjustment"),
+    },
+    signs="signed",
+    time_formats=("%d/%m/%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y%m%d%H%M%S"),
+)
+
+
+def columns_of(settings: Mapping[str, object]) -> ColumnMap:
+    """The account's own map, or the default. Raises ValueError naming the field."""
+    try:
+        return ColumnMap.from_settings(settings) if settings else DEFAULT_COLUMNS
+    except ValueError as error:
+        raise ValueError(f"settlement_columns: {error}") from error
+
+
+def read(content: bytes, *, name: str, settings: Mapping[str, object]) -> SettlementFile:
+    """The lines of a file; VNPay settles in VND only. Raises SettlementUnreadable."""
+    file = read_table(content, name=name, columns=columns_of(settings), currency="VND")
+    return dataclasses.replace(file, lines=tuple(_without_the_purchases(line) for line in file.lines))
+
+
+def _without_the_purchases(line: SettlementLine) -> SettlementLine:
+    """VNPay knows no reference of a refund: what stands there is the purchase's, so only its number names the refund."""
+    if line.kind is not LineKind.REFUND or not line.gateway_transaction_id:
+        return line
+    return dataclasses.replace(line, reference="", description=line.description or line.reference)
