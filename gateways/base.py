@@ -44,14 +44,22 @@ class GatewayUnavailable(GatewayError):
 class GatewayRejected(GatewayError):
     """A definite no: nothing happened at the gateway, and nothing will.
 
-    `retry_after_seconds` is above zero where the gateway says that a *new* request may succeed later.
+    `retry_after_seconds` is above zero where the gateway says that a *new* request may succeed later. `by_payer`: the
+    payer, their bank or their card said no, so that asking elsewhere at once would only bother them again.
     """
 
     def __init__(
-        self, message: str, *, code: str = "", raw: Mapping[str, object] | None = None, retry_after_seconds: int = 0
+        self,
+        message: str,
+        *,
+        code: str = "",
+        raw: Mapping[str, object] | None = None,
+        retry_after_seconds: int = 0,
+        by_payer: bool = False,
     ) -> None:
         super().__init__(message, code=code, raw=raw)
         self.retry_after_seconds = retry_after_seconds
+        self.by_payer = by_payer
 
 
 class ReportInvalid(GatewayError):

@@ -34,7 +34,8 @@ def refusal(operation: str, reply: Reply, code: int) -> GatewayRejected | Gatewa
         seconds = momo_codes.RETRY_REFUND_AFTER_SECONDS
         return GatewayRejected(text, code=str(code), raw=messages.masked(reply.data), retry_after_seconds=seconds)
     if momo_codes.is_refusal(code):
-        return GatewayRejected(text, code=str(code), raw=messages.masked(reply.data))
+        by_payer = row.meaning in momo_codes.BY_PAYER
+        return GatewayRejected(text, code=str(code), raw=messages.masked(reply.data), by_payer=by_payer)
     return GatewayUnavailable(text, code=str(code), raw=messages.masked(reply.data))
 
 

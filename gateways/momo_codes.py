@@ -95,6 +95,10 @@ _STATUS: Final[dict[Meaning, ReportStatus]] = {
 _HARMLESS_REFUSALS: Final = frozenset(
     {Meaning.INVALID_REQUEST, Meaning.SIGNATURE_ERROR, Meaning.NOT_FOUND, Meaning.REFUND_REJECTED}
 )
+BY_PAYER: Final = frozenset(
+    {Meaning.INSUFFICIENT, Meaning.DECLINED, Meaning.BY_CUSTOMER, Meaning.CANCELLED, Meaning.EXPIRED}
+)
+"""The payer, or the payer's bank, said no: another of our accounts would hear the same."""
 RETRY_REFUND_AFTER_SECONDS: Final = 3600
 
 

@@ -110,7 +110,7 @@ def refusal(reply: Reply, operation: str) -> GatewayRejected | GatewayUnavailabl
         return GatewayUnavailable(text, code=shown, raw=raw)
     if reply.status == 402:
         raw["decline"] = decline(error)
-    return GatewayRejected(text, code=shown, raw=raw)
+    return GatewayRejected(text, code=shown, raw=raw, by_payer=reply.status == 402)
 
 
 def decline(error: Mapping[str, object]) -> dict[str, object]:

@@ -179,6 +179,10 @@ EXPIRY_GRACE: timedelta = read.duration(env, "EXPIRY_GRACE", default="15m")
 AUTHORIZATION_LIFETIME: timedelta = read.duration(env, "AUTHORIZATION_LIFETIME", default="3d")
 """How long reserved money waits for its capture before we give it free."""
 MAX_ATTEMPTS_PER_PAYMENT = read.integer(env, "MAX_ATTEMPTS_PER_PAYMENT", default=10, at_least=1)
+ROUTE_TRIES = read.integer(env, "ROUTE_TRIES", default=2, at_least=1)
+"""Accounts that one request may try in turn, each after a definite no of the one before."""
+HIDE_UNAVAILABLE_METHODS = read.flag(env, "HIDE_UNAVAILABLE_METHODS", default=False)
+"""Leave methods whose gateways are all down out of lists, instead of showing them as unavailable."""
 REFUND_APPROVAL_LIMITS = read.limits(env, "REFUND_APPROVAL_LIMITS", default="VND:2000000,USD:100")
 """Currency -> major units; a refund above it needs a second person."""
 URL_ORDER_SERVICE = read.url(env, "URL_ORDER_SERVICE", default="")

@@ -9,6 +9,7 @@ from payments.models.notification import Notification
 from payments.models.order import Order, OrderPlatformCost, Shop, ShopOrder
 from payments.models.payment import Attempt, AttemptEvent, Capture, Payment
 from payments.models.refund import ClawBack, Refund, RefundLine
+from payments.models.routing import RoutingRule
 
 __all__ = [
     "Attempt",
@@ -30,6 +31,7 @@ __all__ = [
     "PaymentMethod",
     "Refund",
     "RefundLine",
+    "RoutingRule",
     "Shop",
     "ShopOrder",
 ]

@@ -172,6 +172,7 @@ class Attempt(models.Model):
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="attempts", db_index=False)
     account = models.ForeignKey(GatewayAccount, on_delete=models.PROTECT, db_index=False)
     method = models.ForeignKey(PaymentMethod, on_delete=models.PROTECT, db_index=False)
+    channel = models.CharField(max_length=60, blank=True, default="", db_default="")  # of its account; "": the method's
     number = models.PositiveSmallIntegerField()
     gateway_reference = models.CharField(_("transaction code"), max_length=100)
     gateway_transaction_id = models.CharField(max_length=100, blank=True)
@@ -220,6 +221,11 @@ class Attempt(models.Model):
     def amount(self) -> Money:
         """What this try asks for."""
         return Money(self.amount_minor, self.currency)
+
+    @property
+    def used_channel(self) -> str:
+        """By which of its account's channels it goes."""
+        return self.channel or self.method.channel
 
     def move_to(self, status: AttemptStatus, *, at: datetime) -> None:
         """Change the status, in memory; the caller holds the payment's lock and saves. Raises IllegalTransition."""

@@ -12,7 +12,7 @@ from django.conf import settings
 from gateways import registry
 from gateways.base import Gateway
 from payments.errors import MethodNotFound
-from payments.models import Capture, GatewayAccount, PaymentMethod
+from payments.models import Capture, GatewayAccount, PaymentMethod, RoutingRule
 
 CACHE_SECONDS: Final = 5.0
 """How long a process may go on with an account's old settings: short enough for a key rotation, long enough for IPNs."""
@@ -28,6 +28,7 @@ class Connected:
 
 _cache: dict[str, tuple[float, Connected]] = {}
 _methods: dict[str, tuple[float, PaymentMethod]] = {}
+_rules: list[tuple[float, list[RoutingRule]]] = []
 
 
 def by_code(code: str) -> Connected:
@@ -50,7 +51,7 @@ def of(account: GatewayAccount) -> Gateway:
 
 def can_refund(capture: Capture) -> bool:
     """Whether the gateway that took this money can send it back."""
-    channel = capture.attempt.method.channel if capture.attempt else ""
+    channel = capture.attempt.used_channel if capture.attempt else ""
     return of(capture.account).can_refund(channel)
 
 
@@ -65,6 +66,13 @@ def method(code: str) -> PaymentMethod | None:
     return found
 
 
+def rules() -> list[RoutingRule]:
+    """All routing rules with their accounts, as they were a few seconds ago, by position."""
+    if not _rules or _rules[0][0] <= time.monotonic():
+        _rules[:] = [(time.monotonic() + CACHE_SECONDS, list(RoutingRule.objects.select_related("account")))]
+    return _rules[0][1]
+
+
 def adapter_of(account: GatewayAccount) -> Gateway:
     """Build the adapter of an account from its settings and secrets. Raises what registry.build raises."""
     fields: dict[str, object] = {**account.settings, **account.secrets}
@@ -72,7 +80,8 @@ def adapter_of(account: GatewayAccount) -> Gateway:
 
 
 def forget() -> None:
-    """Drop what this process remembers of accounts and methods, after one was changed."""
+    """Drop what this process remembers of accounts, methods and rules, after one was changed."""
+    _rules.clear()
     _cache.clear()
     _methods.clear()
 

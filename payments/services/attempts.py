@@ -7,6 +7,7 @@ from typing import Final
 
 from config.core import context, faultpoints, ids, writes
 from payments.models import Attempt, AttemptEvent, Payment
+from payments.routing import Way
 from payments.services import accounts
 from payments.states import AttemptStatus
 
@@ -24,15 +25,16 @@ INSERT_EVENT: Final = """
 """
 
 
-def begin(payment: Payment, *, number: int, at: datetime) -> Attempt:
+def begin(payment: Payment, way: Way, *, number: int, at: datetime, reason: str = "") -> Attempt:
     """A new attempt of a locked payment by its current method, its first or next. The caller saves nothing more."""
     identifier = ids.attempt_id()
-    account = payment.method.account
+    account = way.account
     attempt = Attempt(
         id=identifier,
         payment=payment,
         account=account,
         method=payment.method,
+        channel=way.channel,
         number=number,
         gateway_reference=accounts.of(account).reference(ids.number_of(identifier), at),
         amount_minor=payment.amount_minor,
@@ -44,7 +46,9 @@ def begin(payment: Payment, *, number: int, at: datetime) -> Attempt:
         updated_at=at,
     )
     writes.insert(attempt)
-    note(attempt, "", source=AttemptEvent.Source.API, at=at)
+    if not reason and way.rule is not None:
+        reason = f"routing rule {way.rule.pk}"
+    note(attempt, "", source=AttemptEvent.Source.API, at=at, reason=reason)
     faultpoints.reach("attempt.begun")
     return attempt
 

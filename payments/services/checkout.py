@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 
 from config.core import audit, context, faultpoints, metrics, outbox, writes
+from config.core.errors import DomainError
 from config.core.idempotency import IdempotencyInFlight, IdempotencyMismatch
 from config.core.money import Money
 from gateways.base import Checkout, CheckoutRequest, GatewayRejected, GatewayUnavailable
@@ -22,15 +23,17 @@ from payments.errors import (
     GatewayRefused,
     GatewayTimeout,
     GatewayTrouble,
-    MethodUnusable,
     NotPayable,
     OrderNotFound,
     PaymentExpired,
+    PaymentNotFound,
     ReturnUrlRefused,
     TooManyAttempts,
 )
 from payments.models import Attempt, AttemptEvent, EmailMessageLog, Order, Payment, PaymentMethod
-from payments.services import accounts, attempts, emails, locks, order_directory, orders
+from payments.routing import Way
+from payments.services import accounts, attempts, emails, locks, order_directory, orders, routes
+from payments.services.routes import Plan
 from payments.states import PAYABLE, UNDECIDED, AttemptStatus, PaymentStatus
 
 IN_FLIGHT: Final = timedelta(seconds=30)
@@ -63,11 +66,15 @@ class NewPayment:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A payment that can be paid, and the attempt to pay it by. `is_replay`: it was there before this call."""
+    """A payment that can be paid, and the attempt to pay it by. `is_replay`: it was there before this call.
+
+    `ways` are the accounts that come next, should this attempt's say no.
+    """
 
     payment: Payment
     attempt: Attempt
     is_replay: bool
+    ways: tuple[Way, ...] = ()
 
 
 def create_payment(*, wish: NewPayment, at: datetime) -> Opened:
@@ -78,12 +85,13 @@ def create_payment(*, wish: NewPayment, at: datetime) -> Opened:
     request may be sent again.
     """
     _check_return_url(wish.return_url)
+    plan = routes.plan(wish.method, at=at)
     try:
-        opened = _open(wish=wish, at=at)
+        opened = _open(wish=wish, plan=plan, at=at)
     except OrderNotFound:
         if not order_directory.learn(wish.order_id):
             raise
-        opened = _open(wish=wish, at=at)
+        opened = _open(wish=wish, plan=plan, at=at)
     return opened if opened.is_replay else _send(opened, at=at)
 
 
@@ -92,19 +100,22 @@ def pay_again(*, payment_id: str, method: PaymentMethod | None, actor: str, at: 
 
     Raises AlreadyPaid, PaymentExpired, NotPayable, AttemptUndecided, TooManyAttempts and the gateway's errors.
     """
-    opened = _reopen(payment_id=payment_id, method=method, actor=actor, at=at)
+    if method is None:
+        method = _method_of(payment_id)
+    plan = routes.plan(method, at=at)
+    opened = _reopen(payment_id=payment_id, method=method, plan=plan, actor=actor, at=at)
     return opened if opened.is_replay else _send(opened, at=at)
 
 
 @transaction.atomic(durable=True)
-def _open(*, wish: NewPayment, at: datetime) -> Opened:
+def _open(*, wish: NewPayment, plan: Plan, at: datetime) -> Opened:
     order = orders.record(wish.draft) if wish.draft else orders.locked(wish.order_id, customer=wish.customer)
     if wish.amount is not None and wish.amount != order.amount:
         raise AmountMismatch("The amount is not what the order costs.", field="amount")
     known = _by_key(wish)
     payment = known or order.payments.filter(status__in=(*PAYABLE, PaymentStatus.AUTHORIZED, "succeeded")).first()
     if payment is None:
-        return _first_attempt(order, wish, at=at)
+        return _first_attempt(order, wish, plan, at=at)
     payment = locks.payment(payment.id)
     if known is None:
         _refuse_unless_payable(payment, at=at)
@@ -112,14 +123,23 @@ def _open(*, wish: NewPayment, at: datetime) -> Opened:
         last = payment.attempts.order_by("number").last()
         assert last is not None, "a payment has an attempt from its first commit"
         return Opened(payment, last, is_replay=True)
-    return _current_or_next(payment, wish.method, actor=wish.actor, at=at)
+    return _current_or_next(payment, wish.method, plan, actor=wish.actor, at=at)
 
 
 @transaction.atomic(durable=True)
-def _reopen(*, payment_id: str, method: PaymentMethod | None, actor: str, at: datetime) -> Opened:
+def _reopen(*, payment_id: str, method: PaymentMethod, plan: Plan, actor: str, at: datetime) -> Opened:
     payment = locks.payment(payment_id)
     _refuse_unless_payable(payment, at=at)
-    return _current_or_next(payment, method or payment.method, actor=actor, at=at)
+    return _current_or_next(payment, method, plan, actor=actor, at=at)
+
+
+def _method_of(payment_id: str) -> PaymentMethod:
+    """The method a payment goes by so far. Raises PaymentNotFound."""
+    payment: Payment | None = Payment.objects.select_related("method__account").filter(id=payment_id).first()
+    if payment is None:
+        raise PaymentNotFound("There is no such payment.")
+    method: PaymentMethod = payment.method
+    return method
 
 
 def _by_key(wish: NewPayment) -> Payment | None:
@@ -141,10 +161,10 @@ def _refuse_unless_payable(payment: Payment, *, at: datetime) -> None:
         raise NotPayable("This payment has ended.", facts={"payment_id": payment.id, "status": str(payment.status)})
 
 
-def _first_attempt(order: Order, wish: NewPayment, *, at: datetime) -> Opened:
+def _first_attempt(order: Order, wish: NewPayment, plan: Plan, *, at: datetime) -> Opened:
     if order.status == Order.Status.CANCELLED:
         raise NotPayable("This order was cancelled.", field="order_id")
-    _check_method(wish.method, order.amount)
+    way, *others = routes.choose(plan, method=wish.method, order=order, money=order.amount, at=at).ways
     payment = Payment(
         order=order,
         method=wish.method,
@@ -169,15 +189,15 @@ def _first_attempt(order: Order, wish: NewPayment, *, at: datetime) -> Opened:
         faultpoints.reach("checkout.payment_written")
         payment.events_count = 0
         audit.record(actor=wish.actor, action="payment.created", object_type="payment", object_id=payment.id)
-        attempt = attempts.begin(payment, number=1, at=at)
+        attempt = attempts.begin(payment, way, number=1, at=at)
         faultpoints.reach("checkout.attempt_written")
         outbox.publish(events.transaction_created(payment, attempt, at=at))
     faultpoints.reach("checkout.event_written")
-    metrics.payment_created(gateway=wish.method.account.gateway, method=wish.method.code)
-    return Opened(payment, attempt, is_replay=False)
+    metrics.payment_created(gateway=way.account.gateway, method=wish.method.code)
+    return Opened(payment, attempt, is_replay=False, ways=tuple(others))
 
 
-def _current_or_next(payment: Payment, method: PaymentMethod, *, actor: str, at: datetime) -> Opened:
+def _current_or_next(payment: Payment, method: PaymentMethod, plan: Plan, *, actor: str, at: datetime) -> Opened:
     """The attempt that is under way by this method, or the next one. Never a second beside an undecided one."""
     last = payment.attempts.order_by("number").last()
     assert last is not None, "a payment has an attempt from its first commit"
@@ -190,16 +210,25 @@ def _current_or_next(payment: Payment, method: PaymentMethod, *, actor: str, at:
         return Opened(payment, last, is_replay=True)
     if last.number >= settings.MAX_ATTEMPTS_PER_PAYMENT:
         raise TooManyAttempts("This payment has used up its attempts.")
-    _check_method(method, payment.amount)
+    way, *others = _ways(payment, method, plan, at=at)
     _leave_behind(last, actor=actor, at=at)
     payment.method = method
     if method.lifetime:
         payment.expires_at = max(payment.expires_at, at + method.lifetime)
-    attempt = attempts.begin(payment, number=last.number + 1, at=at)
+    attempt = attempts.begin(payment, way, number=last.number + 1, at=at)
     outbox.publish(events.transaction_created(payment, attempt, at=at))
     audit.record(actor=actor, action="payment.attempted", object_type="payment", object_id=payment.id)
     payment.save(update_fields=["method", "expires_at", "events_count"])
-    return Opened(payment, attempt, is_replay=False)
+    return Opened(payment, attempt, is_replay=False, ways=tuple(others))
+
+
+def _ways(payment: Payment, method: PaymentMethod, plan: Plan, *, at: datetime) -> tuple[Way, ...]:
+    """The route of a further attempt: accounts that refused to open this payment come last."""
+    found = routes.choose(plan, method=method, order=payment.order, money=payment.amount, at=at).ways
+    if len(found) == 1:
+        return found
+    refused = payment.attempts.filter(status=AttemptStatus.FAILED, pay_url="", qr_text="")
+    return routes.after_refusals(found, set(refused.values_list("account_id", flat=True)))
 
 
 def _leave_behind(attempt: Attempt, *, actor: str, at: datetime) -> None:
@@ -228,6 +257,48 @@ def finish(attempt: Attempt, *, at: datetime) -> None:
 
 
 def _send(opened: Opened, *, at: datetime) -> Opened:
+    """Call the gateway; after a definite no, call the next account of the route in an attempt of its own."""
+    for _ in range(settings.ROUTE_TRIES - 1):
+        try:
+            return _call(opened, at=at)
+        except (GatewayRefused, GatewayTrouble) as error:
+            following = _fall_back(opened, at=at) if opened.ways and _may_go_elsewhere(error) else None
+            if following is None:
+                raise
+            opened = following
+    return _call(opened, at=at)
+
+
+def _may_go_elsewhere(error: DomainError) -> bool:
+    """Only when surely nothing happened at the gateway, and the no was not the payer's own."""
+    cause = error.__cause__
+    if isinstance(cause, GatewayRejected):
+        return not cause.by_payer
+    return isinstance(cause, GatewayUnavailable) and cause.never_sent
+
+
+@transaction.atomic(durable=True)
+def _fall_back(opened: Opened, *, at: datetime) -> Opened | None:
+    """The next attempt, at the next account; None when this payment's story has gone on without us."""
+    payment = locks.payment(opened.payment.id)
+    last = payment.attempts.order_by("number").last()
+    is_ours = last is not None and last.id == opened.attempt.id and last.status == AttemptStatus.FAILED
+    if not is_ours or payment.status not in PAYABLE or opened.attempt.number >= settings.MAX_ATTEMPTS_PER_PAYMENT:
+        return None
+    way, *others = opened.ways
+    reason = f"after a definite no of {opened.attempt.account.code}"
+    attempt = attempts.begin(payment, way, number=opened.attempt.number + 1, at=at, reason=reason)
+    outbox.publish(events.transaction_created(payment, attempt, at=at))
+    audit.record(
+        actor="system", action="payment.rerouted", object_type="payment", object_id=payment.id, reason=reason,
+        after={"account": way.account.code},
+    )  # fmt: skip
+    payment.save(update_fields=["events_count"])
+    faultpoints.reach("checkout.rerouted")
+    return Opened(payment, attempt, is_replay=False, ways=tuple(others))
+
+
+def _call(opened: Opened, *, at: datetime) -> Opened:
     """Call the gateway, outside any transaction, and commit what it answered."""
     payment, attempt = opened.payment, opened.attempt
     facts = {"payment_id": payment.id, "transaction_id": attempt.id}
@@ -262,7 +333,7 @@ def _request(payment: Payment, attempt: Attempt, *, at: datetime) -> CheckoutReq
         locale=payment.locale,
         created_at=at,
         expires_at=attempt.expires_at,
-        channel=attempt.method.channel,
+        channel=attempt.used_channel,
         buyer_name=order.buyer_name,
         buyer_email=order.buyer_email,
         buyer_phone=order.buyer_phone,
@@ -327,11 +398,6 @@ def _note_unknown(attempt: Attempt, *, at: datetime) -> None:
     fresh.next_query_at = attempts.next_ask(0, at=at)
     fresh.save()
     attempts.note(fresh, AttemptStatus.SENT, source=AttemptEvent.Source.API, at=at, reason="no answer")
-
-
-def _check_method(method: PaymentMethod, amount: Money) -> None:
-    if not method.account.is_enabled or not method.takes(amount):
-        raise MethodUnusable("This payment method does not take this amount.", field="payment_method")
 
 
 def _check_return_url(url: str) -> None:

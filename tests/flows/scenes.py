@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zlib
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,6 +11,7 @@ from typing import Any, Final
 import requests
 
 from gateways.sandbox.faults import Fault
+from gateways.sandbox.momo import PUBLISHED
 from gateways.sandbox.state import Payment as AtTheGateway
 from tests.flows.stack import Stack
 
@@ -101,6 +103,18 @@ def paid_unheard(market: Market) -> None:
     opened = market.open()
     market.pays(opened, is_heard=False)
     market.stack.sweep(minutes=2)
+    market.stack.settle()
+    assert market.status(opened) == "succeeded"
+
+
+def rerouted(market: Market) -> None:
+    """The first account says no for good, and the second is paid."""
+    partner, access_key, secret_key = PUBLISHED[1]
+    market.stack.ask_worker("second_account", partner=partner, access_key=access_key, secret_key=secret_key)
+    time.sleep(5.5)  # processes remember for five seconds that there are no rules
+    market.misbehave(Fault.ANSWER_CODE, operation="create", scope="operation", count=1, code=11)
+    opened = market.open(method="routed")
+    market.pays(opened)
     market.stack.settle()
     assert market.status(opened) == "succeeded"
 

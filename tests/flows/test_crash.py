@@ -43,6 +43,7 @@ PAIRS: Final[tuple[Pair, ...]] = (
         "checkout.event_written", "checkout.intent_committed", "checkout.gateway_answered", "checkout.answer_written",
         "checkout.status_written", "ipn.kept", "ipn.verified", "ipn.applied", *APPLYING,
     ),
+    *_each(scenes.rerouted, WEB, "checkout.rerouted"),
     *_each(scenes.paid, WORKER, "email.claimed", "email.sent", "email.noted"),
     *_each(scenes.paid, RELAY, "relay.read", "relay.delivered", "relay.marked"),
     *_each(scenes.paid_unheard, WORKER, "query.answered", "query.applied", *APPLYING),

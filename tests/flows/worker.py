@@ -25,10 +25,11 @@ from config.core.errors import DomainError  # noqa: E402
 from config.core.models import Approval, DeadLetter, User  # noqa: E402
 from ledger import proof  # noqa: E402
 from payments import tasks  # noqa: E402
-from payments.models import MoneyCase  # noqa: E402
+from payments.models import GatewayAccount, MoneyCase, PaymentMethod, RoutingRule  # noqa: E402
 from payments.services import cases, consuming  # noqa: E402
 
 SWEEPS: Final[tuple[Callable[[], int], ...]] = (
+    tasks.watch_gateways,
     tasks.process_waiting,
     tasks.ask_due,
     tasks.expire_overdue,
@@ -76,12 +77,28 @@ def requeue(at: datetime, *, topic: str, offset: int) -> None:
         deadletters.requeue(dead_letter_id=letter.pk, actor=actor, reason="the order is there now", at=at)
 
 
+def second_account(at: datetime, *, partner: str, access_key: str, secret_key: str) -> None:
+    """A second merchant account at MoMo, and a method whose payments go to it when the first says no."""
+    first = GatewayAccount.objects.get(code="momo")
+    settings = {**first.settings, "partner_code": partner}
+    secrets = {"access_key": access_key, "secret_key": secret_key}
+    second, _ = GatewayAccount.objects.update_or_create(
+        code="momo-2", defaults={"gateway": "momo", "settings": settings, "secrets": secrets}
+    )
+    limits = {"VND": [1_000, 50_000_000]}
+    method, _ = PaymentMethod.objects.update_or_create(
+        code="routed", defaults={"account": first, "name_vi": "Ví", "name_en": "Wallet", "limits": limits}
+    )
+    for position, account in enumerate([first, second], start=1):
+        RoutingRule.objects.update_or_create(method=method, account=account, defaults={"position": position})
+
+
 def prove(at: datetime) -> list[str]:
     """What does not prove in the whole ledger: nothing."""
     return [finding.sentence for finding in proof.verify().findings]
 
 
-VERBS: Final = {work.__name__: work for work in (sweep, consume, propose, approve, requeue, prove)}
+VERBS: Final = {work.__name__: work for work in (sweep, consume, propose, approve, requeue, second_account, prove)}
 
 
 def main() -> None:
