@@ -21,6 +21,8 @@ from payments.services import accounts, notifications
 
 FIRST_MOMO: Final = "momo"
 """The account that the reference system's path belongs to."""
+FIRST_XENDIT: Final = "xendit"
+"""The same for the path of the other one."""
 
 
 @csrf_exempt
@@ -39,6 +41,12 @@ def webhook(request: HttpRequest, gateway: str, account: str) -> HttpResponse:
 def momo_callback(request: HttpRequest) -> HttpResponse:
     """MoMo's notification under the path of the reference system."""
     return _take(request, FIRST_MOMO, methods=("POST",))
+
+
+@csrf_exempt
+def xendit_webhook(request: HttpRequest) -> HttpResponse:
+    """Xendit's webhooks under the path of the reference system."""
+    return _take(request, FIRST_XENDIT, methods=("POST",))
 
 
 def _take(request: HttpRequest, account: str, *, methods: Sequence[str]) -> HttpResponse:

@@ -36,6 +36,32 @@ MOMO_EXAMPLE: Final = {
     "extraData": "",
     "signature": "hex HMAC-SHA256 of the other fields",
 }
+XENDIT_FIELDS: Final = {
+    "id": {"type": "string"},
+    "external_id": {"type": "string"},
+    "status": {"type": "string", "enum": ["PAID", "SETTLED", "EXPIRED"]},
+    "amount": {"type": "number"},
+    "paid_amount": {"type": "number"},
+    "currency": {"type": "string"},
+    "paid_at": {"type": "string", "format": "date-time"},
+    "payment_method": {"type": "string"},
+    "payment_channel": {"type": "string"},
+    "payment_id": {"type": "string"},
+    "event": {"type": "string", "description": "Messages of the newer kinds have this, and their object in `data`."},
+    "data": {"type": "object"},
+}
+XENDIT_EXAMPLE: Final = {
+    "id": "6748105a77f16ebe0cc583a7",
+    "external_id": "06dq0qg5wnvbd9w5t2dvhm71m9",
+    "status": "PAID",
+    "amount": 510000,
+    "paid_amount": 510000,
+    "currency": "IDR",
+    "paid_at": "2026-11-20T06:40:26.353Z",
+    "payment_method": "BANK_TRANSFER",
+    "payment_channel": "BCA",
+    "payment_id": "py-1",
+}
 REFUSED: Final = {
     400: {"description": "The message proves nothing; it is kept, and nothing else changes."},
     413: {"description": "The body is too large.", "content": PROBLEM},
@@ -67,6 +93,7 @@ def add_webhooks(result: dict[str, Any], generator: Any, request: Any, public: b
             "responses": {"204": {"description": "Taken."}, **_refused()},
         }
     }
+    result["paths"]["/v1/payments/xendit/webhook"] = {"post": _xendit()}
     result["paths"]["/api/v1/webhooks/{gateway}/{account}"] = {
         "get": _webhook("get"),
         "post": {
@@ -80,6 +107,39 @@ def add_webhooks(result: dict[str, Any], generator: Any, request: Any, public: b
         },
     }
     return result
+
+
+def _xendit() -> dict[str, Any]:
+    return {
+        "operationId": "reference_xendit_webhook",
+        "tags": ["Gateways tell us"],
+        "summary": "Xendit's webhook",
+        "description": "To our first Xendit account. What it tells is asked for at Xendit before it is believed.",
+        "parameters": [
+            {
+                "name": "x-callback-token",
+                "in": "header",
+                "required": True,
+                "description": "The account's webhook verification token.",
+                "schema": {"type": "string"},
+            }
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"type": "object", "properties": deepcopy(XENDIT_FIELDS)},
+                    "example": XENDIT_EXAMPLE,
+                }
+            },
+        },
+        "responses": {
+            "200": {"description": "Taken."},
+            **_refused(),
+            "404": {"description": "There is no such account.", "content": PROBLEM},
+            "503": {"description": "Kept, as Xendit could not be asked about it; send it again."},
+        },
+    }
 
 
 def _webhook(method: str) -> dict[str, Any]:

@@ -60,6 +60,12 @@ class Kept:
 
     id: str
     status: str
+    is_new: bool
+
+    @property
+    def waits_with_another_proof(self) -> bool:
+        """Whether the bytes came before and wait with the proof of then: what this delivery proves is not theirs."""
+        return not self.is_new and self.status != NotificationStatus.REJECTED
 
 
 def receive_notification(*, account_code: str, message: HttpMessage, remote_ip: str | None, at: datetime) -> HttpReply:
@@ -76,6 +82,9 @@ def receive_notification(*, account_code: str, message: HttpMessage, remote_ip: 
         if kept.status in _DONE:
             _count(gateway.code, "duplicate", at)
             return gateway.acknowledge(Acknowledgement.DUPLICATE, message)
+        if kept.waits_with_another_proof and not _proves(gateway, message):
+            _count(gateway.code, "bad_signature", at)
+            return gateway.acknowledge(Acknowledgement.BAD_SIGNATURE, message)
         acknowledgement = _process(kept.id, connected, message, source=AttemptEvent.Source.WEBHOOK, at=at)
     except (DatabaseError, GatewayUnavailable):
         log.exception("notification_failed", gateway=gateway.code)
@@ -85,6 +94,14 @@ def receive_notification(*, account_code: str, message: HttpMessage, remote_ip: 
     if isinstance(gateway, Echoes) and acknowledgement is not Acknowledgement.BAD_SIGNATURE:
         _echo(gateway, message)
     return gateway.acknowledge(acknowledgement, message)
+
+
+def _proves(gateway: Gateway, message: HttpMessage) -> bool:
+    try:
+        gateway.read_notification(message)
+    except ReportInvalid:
+        return False
+    return True
 
 
 def _echo(gateway: Echoes, message: HttpMessage) -> None:
@@ -170,7 +187,7 @@ def _keep(connected: Connected, message: HttpMessage, *, remote_ip: str | None, 
                 body, remote_ip, status, outcome, error, deliveries, tries, received_at, next_try_at)
             VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'received', '', '', 1, 0, %s, %s)
             ON CONFLICT (gateway, account_id, dedupe_key) DO UPDATE SET deliveries = payments_notification.deliveries + 1
-            RETURNING id, status
+            RETURNING id, status, xmax = 0
             """,
             [
                 identifier, account.gateway, account.id, digest, message.method[:8], message.path[:500], query,
@@ -180,7 +197,7 @@ def _keep(connected: Connected, message: HttpMessage, *, remote_ip: str | None, 
         row = cursor.fetchone()
     if proof and row[1] == NotificationStatus.REJECTED:
         _keep_new_proof(row[0], connected.gateway, message, at=at)
-    return Kept(id=row[0], status=row[1])
+    return Kept(id=row[0], status=row[1], is_new=row[2])
 
 
 def _proof_of(gateway: Gateway, message: HttpMessage, identifier: str) -> str:

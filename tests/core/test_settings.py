@@ -177,3 +177,18 @@ def test_no_secret_has_a_default() -> None:
             assert (code, name in said) == (1, True)
     code, said = start({"JWT_SECRET": None}, "JWT_ISSUERS")
     assert (code, json.loads(said)) == (0, {"JWT_ISSUERS": {}})
+
+
+@pytest.mark.parametrize("name", ["XENDIT_SECRET_KEY", "XENDIT_SECRET_API_KEY"])
+def test_xendits_key_has_the_reference_systems_name_too(name: str) -> None:
+    code, said = start({name: "xnd_production_k", "XENDIT_WEBHOOK_TOKEN": "t"}, "GATEWAYS")
+
+    assert code == 0, said
+    assert json.loads(said)["GATEWAYS"]["xendit"] == {
+        "secret_key": "xnd_production_k",
+        "webhook_token": "t",
+        "previous_webhook_token": "",
+        "endpoint": "https://api.xendit.co",
+        "api_version": "2024-11-11",
+        "plain_http_hosts": [],
+    }

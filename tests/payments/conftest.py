@@ -20,6 +20,7 @@ from payments.services import accounts
 from tests import factories
 from tests.factories import ApiClient
 from tests.payments.words import at, balances, books, faults, hear, pay  # noqa: F401 - fixtures
+from tests.payments.xendit import webhook, xendit, xendit_method  # noqa: F401 - fixtures
 
 NOWHERE: Final = "http://127.0.0.1:9"
 """The discard port: what the sandbox sends there by itself is refused at once; tests deliver by hand."""

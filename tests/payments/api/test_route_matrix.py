@@ -14,7 +14,7 @@ from config.core.money import Money
 from ledger.models import JournalEntry
 from payments.api import urls
 from payments.models import Attempt, Dispute, GatewayAccount, MoneyCase, Payment, PaymentMethod, Refund
-from payments.services import dispute_by_hand
+from payments.services import accounts, dispute_by_hand
 from tests import factories
 from tests.factories import ApiClient
 
@@ -53,6 +53,7 @@ MATRIX: Final = [
         anonymous=401, owner=409, other=404, service=409, stranger=403, staff=401),
     Row("GET", "v1/payment/get-url-again", anonymous=401, owner=409, other=404, service=409, stranger=403, staff=401),
     Row("POST", "v1/transaction/callback", **CALLBACK),
+    Row("POST", "v1/payments/xendit/webhook", **CALLBACK),
     Row("GET", "v1/admin/transactions", **REPORT),
     Row("GET", "v1/admin/ledger", **REPORT),
     Row("GET", "v1/admin/statistics", **REPORT),
@@ -93,6 +94,7 @@ MATRIX: Final = [
 ]  # fmt: skip
 PLAIN_VIEWS: Final = {
     "v1/transaction/callback": {"POST"},
+    "v1/payments/xendit/webhook": {"POST"},
     "api/v1/webhooks/<slug:gateway>/<slug:account>": {"GET", "POST"},
 }
 
@@ -107,6 +109,7 @@ def world(
     ipn: Callable[..., Any],
 ) -> dict[str, str]:
     """customer-1's paid order with a refund, and money of nobody."""
+    accounts.ensure_first_accounts({"xendit": {"secret_key": "xnd_development_1", "webhook_token": "token"}})
     order(order_id="ORD-1")
     customer_client.send("/v1/payment/init", {"order_id": "ORD-1", "payment_method": "momo"})
     ipn(momo.paid_ipn(Attempt.objects.get()))
