@@ -24,6 +24,8 @@ ZALOPAY_KEY2=$(random)
 STRIPE_SECRET_KEY=sk_test_sandbox_$(random)
 STRIPE_PUBLISHABLE_KEY=pk_test_sandbox_$(random)
 STRIPE_WEBHOOK_SECRET=whsec_sandbox_$(random)
+XENDIT_SECRET_KEY=xnd_development_$(random)
+XENDIT_WEBHOOK_TOKEN=$(random)
 POSTGRES_PASSWORD=$(random)
 PUBLIC_URL=http://127.0.0.1:8000
 EOF
