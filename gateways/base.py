@@ -364,6 +364,19 @@ class Echoes(Protocol):
 
 
 @runtime_checkable
+class Embeds(Protocol):
+    """A provider whose script opens its way to pay on a page of the shop's own."""
+
+    def embedded_checkout(self, request: CheckoutRequest) -> Mapping[str, str]:
+        """What the script wants of one attempt; for the customer only. Raises GatewayRejected."""
+        ...
+
+    def has_channel(self, code: str) -> bool:
+        """Whether this is one of the ways to pay that the script knows."""
+        ...
+
+
+@runtime_checkable
 class Disputes(Protocol):
     """A provider at which a dispute is answered by calls. Elsewhere it is answered by e-mail or in its portal."""
 

@@ -150,6 +150,10 @@ class Fiuu(Gateway):
         version = "latest" if self.sandbox else "3.28"
         return {**fields, "script_url": self._pay + fiuu_page.SCRIPT.format(version=version)}
 
+    def has_channel(self, code: str) -> bool:
+        """Whether the catalogue lists this code."""
+        return channels.find(self.code, code) is not None
+
     def _vcode(self, amount: str, request: CheckoutRequest) -> str:
         currency = request.money.currency if self.vcode_extended else ""
         return signing.vcode(amount, self.merchant_id, request.reference, self.verify_key, currency)

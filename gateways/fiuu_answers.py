@@ -118,7 +118,7 @@ def refused(
 
 
 def dispute(row: Mapping[str, str], report: Report) -> DisputeReport:
-    """A chargeback (6.5): it has no number of its own, and no deadline or fee is told; those come by e-mail."""
+    """A chargeback (6.5): it has no number and no time of its own, no deadline and no fee; those come by e-mail."""
     return DisputeReport(
         dispute_id=f"{row['TranID']}-chargeback",
         status=DisputeStatus.NEEDS_RESPONSE,
@@ -126,7 +126,6 @@ def dispute(row: Mapping[str, str], report: Report) -> DisputeReport:
         reference=report.reference,
         gateway_transaction_id=row["TranID"],
         reason=row["StatName"],
-        occurred_at=report.occurred_at,
         raw=messages.masked(row),
     )
 

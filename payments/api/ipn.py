@@ -20,9 +20,9 @@ from payments.errors import MethodNotFound
 from payments.services import accounts, notifications
 
 FIRST_MOMO: Final = "momo"
-"""The account that the reference system's path belongs to."""
 FIRST_XENDIT: Final = "xendit"
-"""The same for the path of the other one."""
+FIRST_FIUU: Final = "fiuu"
+"""The accounts that the reference systems' paths belong to."""
 
 
 @csrf_exempt
@@ -47,6 +47,12 @@ def momo_callback(request: HttpRequest) -> HttpResponse:
 def xendit_webhook(request: HttpRequest) -> HttpResponse:
     """Xendit's webhooks under the path of the reference system."""
     return _take(request, FIRST_XENDIT, methods=("POST",))
+
+
+@csrf_exempt
+def fiuu_webhook(request: HttpRequest) -> HttpResponse:
+    """Fiuu's own form, or the JSON of the reference system under whose path this is (ACCEPTANCE E32)."""
+    return _take(request, FIRST_FIUU, methods=("POST",))
 
 
 def _take(request: HttpRequest, account: str, *, methods: Sequence[str]) -> HttpResponse:

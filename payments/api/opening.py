@@ -227,11 +227,11 @@ def _wish(request: Request, caller: auth.Caller, body: Mapping[str, Any], key: s
         fingerprint=fingerprint({"do": "open", **body}) if key else "",
         return_url=body.get("return_url", ""),
         notify_url=body.get("notify_url", ""),
-        locale=_locale(request, draft),
+        locale=locale_of(request, draft),
     )
 
 
-def _locale(request: Request, draft: OrderDraft | None) -> str:
+def locale_of(request: Request, draft: OrderDraft | None) -> str:
     """What the customer reads: what their browser asks for, else what their order says, else Vietnamese."""
     if request.META.get("HTTP_ACCEPT_LANGUAGE"):
         return get_language_from_request(request._request)[:2]

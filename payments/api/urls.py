@@ -20,7 +20,7 @@ from payments.api import (
 )
 from payments.api.compat import ledger as reference_ledger
 from payments.api.compat import payment as reference
-from payments.api.compat import statistics, transactions
+from payments.api.compat import seamless, statistics, transactions
 
 urlpatterns = [
     # --- the reference systems' paths --------------------------------------------------------------------------------
@@ -36,6 +36,7 @@ urlpatterns = [
     # --- payments ----------------------------------------------------------------------------------------------------
     path("api/v1/payments", payments.PaymentList.as_view()),
     path("api/v1/payments/process", payments.ProcessPayment.as_view()),
+    path("api/v1/payments/seamless/config", seamless.SeamlessConfig.as_view()),
     path("api/v1/payments/<own_id:payment_id>", payments.PaymentDetail.as_view()),
     path("api/v1/payments/<own_id:payment_id>/status", progress.PaymentStatusView.as_view()),
     path("api/v1/payments/<own_id:payment_id>/attempts", progress.PaymentAttempts.as_view()),
@@ -66,5 +67,6 @@ urlpatterns = [
     path("api/v1/ledger/journals", ledger.JournalList.as_view()),
     path("api/v1/ledger/journals/<int:journal_id>", ledger.JournalDetail.as_view()),
     # --- gateways tell us --------------------------------------------------------------------------------------------
+    path("api/v1/webhooks/fiuu", ipn.fiuu_webhook),
     path("api/v1/webhooks/<slug:gateway>/<slug:account>", ipn.webhook),
 ]

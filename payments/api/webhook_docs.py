@@ -62,6 +62,20 @@ XENDIT_EXAMPLE: Final = {
     "payment_channel": "BCA",
     "payment_id": "py-1",
 }
+FIUU_FORM: Final = (
+    "nbcb", "amount", "orderid", "tranID", "domain", "status", "appcode", "error_code", "error_desc", "currency", "channel",
+    "paydate", "extraP", "skey",
+)  # fmt: skip
+FIUU_JSON: Final = {
+    "transaction_id": "30365812",
+    "order_id": "06dq0qg5wnvbd9w5t2dvhm71m9",
+    "amount": "100.50",
+    "currency": "MYR",
+    "payment_status": "1",
+    "error_code": "",
+    "error_description": "",
+    "signature": "",
+}
 REFUSED: Final = {
     400: {"description": "The message proves nothing; it is kept, and nothing else changes."},
     413: {"description": "The body is too large.", "content": PROBLEM},
@@ -94,6 +108,7 @@ def add_webhooks(result: dict[str, Any], generator: Any, request: Any, public: b
         }
     }
     result["paths"]["/v1/payments/xendit/webhook"] = {"post": _xendit()}
+    result["paths"]["/api/v1/webhooks/fiuu"] = {"post": _fiuu()}
     result["paths"]["/api/v1/webhooks/{gateway}/{account}"] = {
         "get": _webhook("get"),
         "post": {
@@ -138,6 +153,45 @@ def _xendit() -> dict[str, Any]:
             **_refused(),
             "404": {"description": "There is no such account.", "content": PROBLEM},
             "503": {"description": "Kept, as Xendit could not be asked about it; send it again."},
+        },
+    }
+
+
+def _fiuu() -> dict[str, Any]:
+    texts = {"type": "string"}
+    return {
+        "operationId": "reference_webhooks_fiuu",
+        "tags": ["Gateways tell us"],
+        "summary": "Fiuu's notification",
+        "description": (
+            "To our first Fiuu account. Fiuu's own form, believed only if its `skey` holds; or JSON, believed only if "
+            "`X-Fiuu-Signature` does: the hex HMAC-SHA256 of the body with the account's secret key. `order_id` is the "
+            "`transaction_code` of a payment, `payment_status` 1 is paid."
+        ),
+        "parameters": [{"name": "X-Fiuu-Signature", "in": "header", "schema": texts, "description": "With JSON only."}],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/x-www-form-urlencoded": {
+                    "schema": {"type": "object", "properties": dict.fromkeys(FIUU_FORM, texts)},
+                },
+                "application/json": {
+                    "schema": {"type": "object", "properties": dict.fromkeys(FIUU_JSON, texts)},
+                    "example": FIUU_JSON,
+                },
+            },
+        },
+        "responses": {
+            "200": {
+                "description": "Taken.",
+                "content": {
+                    "text/plain": {"schema": texts, "example": "CBTOKEN:MPSTATOK"},
+                    "application/json": {"schema": {"type": "object"}, "example": {"received": True}},
+                },
+            },
+            "404": {"description": "There is no such account here.", "content": PROBLEM},
+            "503": {"description": "Kept, not applied; send it again."},
+            **_refused(),
         },
     }
 

@@ -304,7 +304,7 @@ def _call(opened: Opened, *, at: datetime) -> Opened:
     facts = {"payment_id": payment.id, "transaction_id": attempt.id}
     faultpoints.reach("checkout.intent_committed")
     try:
-        checkout = accounts.of(attempt.account).create_checkout(_request(payment, attempt, at=at))
+        checkout = accounts.of(attempt.account).create_checkout(request_of(payment, attempt, at=at))
     except GatewayRejected as error:
         _note_refusal(attempt, code=error.code or "gateway_refused", message=str(error), at=at)
         raise GatewayRefused(
@@ -322,7 +322,8 @@ def _call(opened: Opened, *, at: datetime) -> Opened:
     return _note_checkout(opened, checkout, at=at)
 
 
-def _request(payment: Payment, attempt: Attempt, *, at: datetime) -> CheckoutRequest:
+def request_of(payment: Payment, attempt: Attempt, *, at: datetime) -> CheckoutRequest:
+    """What a gateway needs to know of an attempt to open it."""
     order = payment.order
     return CheckoutRequest(
         reference=attempt.gateway_reference,

@@ -19,6 +19,7 @@ from payments.models import Attempt, GatewayAccount, PaymentMethod
 from payments.services import accounts
 from tests import factories
 from tests.factories import ApiClient
+from tests.payments.fiuu import fiuu, fiuu_account, fiuu_method  # noqa: F401 - fixtures
 from tests.payments.words import at, balances, books, faults, hear, pay  # noqa: F401 - fixtures
 from tests.payments.xendit import webhook, xendit, xendit_method  # noqa: F401 - fixtures
 

@@ -60,6 +60,8 @@ MATRIX: Final = [
     Row("GET", "api/v1/payments", **OWN_LIST),
     Row("POST", "api/v1/payments", body={}, **OWN_INVALID),
     Row("POST", "api/v1/payments/process", body={}, **OWN_INVALID),
+    Row("GET", "api/v1/payments/seamless/config",  # of an order that is paid by another method
+        anonymous=401, owner=422, other=422, service=422, stranger=403, staff=401),
     Row("GET", "api/v1/payments/<own_id:payment_id>", **OWN),
     Row("GET", "api/v1/payments/<own_id:payment_id>/status", **OWN),
     Row("GET", "api/v1/payments/<own_id:payment_id>/attempts", **OWN),
@@ -89,10 +91,12 @@ MATRIX: Final = [
     Row("GET", "api/v1/ledger/accounts/<str:code>/statement", **SCOPED),
     Row("GET", "api/v1/ledger/journals", **SCOPED),
     Row("GET", "api/v1/ledger/journals/<int:journal_id>", **SCOPED),
+    Row("POST", "api/v1/webhooks/fiuu", **CALLBACK),
     Row("GET", "api/v1/webhooks/<slug:gateway>/<slug:account>", **CALLBACK),
     Row("POST", "api/v1/webhooks/<slug:gateway>/<slug:account>", **CALLBACK),
 ]  # fmt: skip
 PLAIN_VIEWS: Final = {
+    "api/v1/webhooks/fiuu": {"POST"},
     "v1/transaction/callback": {"POST"},
     "v1/payments/xendit/webhook": {"POST"},
     "api/v1/webhooks/<slug:gateway>/<slug:account>": {"GET", "POST"},
@@ -109,7 +113,10 @@ def world(
     ipn: Callable[..., Any],
 ) -> dict[str, str]:
     """customer-1's paid order with a refund, and money of nobody."""
-    accounts.ensure_first_accounts({"xendit": {"secret_key": "xnd_development_1", "webhook_token": "token"}})
+    keys = {"merchant_id": "SB_nobody", "verify_key": "v" * 32, "secret_key": "s" * 32}
+    accounts.ensure_first_accounts(
+        {"fiuu": keys, "xendit": {"secret_key": "xnd_development_1", "webhook_token": "token"}}
+    )
     order(order_id="ORD-1")
     customer_client.send("/v1/payment/init", {"order_id": "ORD-1", "payment_method": "momo"})
     ipn(momo.paid_ipn(Attempt.objects.get()))
@@ -131,6 +138,7 @@ def world(
         "<slug:gateway>": "momo",
         "<slug:account>": "momo",
         "get-url-again": "get-url-again?order_id=ORD-1",
+        "seamless/config": "seamless/config?order_id=ORD-1&payment_method=momo",
     }
 
 
