@@ -52,6 +52,7 @@ PANGO: Final = "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
 NOBODY: Final = 65534
 SCOPES: Final = (
     "payments:read payments:write refunds:read refunds:write reports:read ledger:read events:read cases:read cod:write"
+    " transfers:write"
 )
 FACTS: Final = """
     transaction.created transaction.failed transaction.timeout payment.completed payment.failed payment.refunded
@@ -305,6 +306,13 @@ DEMO_MERCHANTS: dict[str, dict[str, Callable[[], str]]] = {
     },
 }
 """Per gateway the demo's merchant and its keys, as the sandbox's `--merchant` takes them, and how each is made."""
+DEMO_BANK = {
+    "BANK_TRANSFER_BANK": "demo",
+    "BANK_TRANSFER_BIN": "999999",  # no bank has it: nobody can send real money by the demo's QR
+    "BANK_TRANSFER_ACCOUNT": "0000123456789",
+    "BANK_TRANSFER_HOLDER": "DEMO MARKETPLACE",
+    "BANK_TRANSFER_BANK_NAME": "Demo Bank (no real bank)",
+}
 SANDBOX_ADDRESSES = (
     "ENDPOINT_MOMO",
     "VNPAY_PAY_URL",
@@ -756,6 +764,7 @@ def environment(*, urls: Mapping[str, str], web: str, sandbox: str) -> dict[str,
         "SANDBOX_URL": sandbox,
         "DEMO_STAFF": json.dumps(kept["staff"]),
         **dict.fromkeys(SANDBOX_ADDRESSES, sandbox),
+        **DEMO_BANK,
         "IPNURL": f"{web}/v1/transaction/callback",
         "VNPAY_IPN_URL": f"{web}/api/v1/webhooks/vnpay/vnpay",
         "XENDIT_WEBHOOK_URL": f"{web}/v1/payments/xendit/webhook",

@@ -277,7 +277,11 @@ class Gateway(ABC):
     secret_fields: ClassVar[frozenset[str]] = frozenset()
     """Settings that are stored encrypted and never shown."""
     notifies: ClassVar[bool] = True
-    """Whether the provider reports payments by itself; False for money that a person confirms (COD)."""
+    """Whether the provider reports payments by itself; False for money that a person confirms (COD, bank transfer)."""
+    asks_payer: ClassVar[bool] = True
+    """Whether the customer pays by what we show (a page, a QR, an account); False for cash at the door."""
+    has_short_references: ClassVar[bool] = False
+    """Whether two references could be alike by chance: then a new one is looked up before it is given out."""
     proof_headers: ClassVar[tuple[str, ...]] = ()
     """Headers (lower case) that prove a notification: kept encrypted beside it, so that it can be verified again."""
 

@@ -27,6 +27,7 @@ class CashOnDelivery(Gateway):
 
     code: ClassVar[str] = "cod"
     notifies: ClassVar[bool] = False
+    asks_payer: ClassVar[bool] = False
 
     def reference(self, number: int, at: datetime) -> str:
         """26 characters, to be printed on the parcel if need be."""

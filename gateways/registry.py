@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, get_origin, get_type_hints
 
 from config.core import strict_json
+from gateways.bank_transfer import BankTransfer
 from gateways.base import Gateway, GatewayError
 from gateways.cod import CashOnDelivery
 from gateways.fiuu import Fiuu
@@ -18,7 +19,7 @@ from gateways.xendit import Xendit
 from gateways.zalopay import ZaloPay
 
 GATEWAYS: Final[Mapping[str, type[Gateway]]] = {
-    gateway.code: gateway for gateway in (MoMo, VNPay, Fiuu, Xendit, Stripe, CashOnDelivery, ZaloPay)
+    gateway.code: gateway for gateway in (MoMo, VNPay, Fiuu, Xendit, Stripe, BankTransfer, CashOnDelivery, ZaloPay)
 }
 
 

@@ -176,3 +176,15 @@ class EmailRefused(Conflict):
     """This e-mail cannot be sent: it would not be true, or has no recipient."""
 
     code, status = "email_refused", 409
+
+
+class TransferKnown(Conflict):
+    """This transfer was booked before: for another payment, as nobody's, or with another amount."""
+
+    code, status = "transfer_known", 409
+
+
+class StatementUnreadable(InvalidInput):
+    """A bank statement that is not what it claims to be; the message names row and column."""
+
+    code, status = "statement_unreadable", 422

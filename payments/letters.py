@@ -14,7 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from config.core.money import Money
-from payments import amounts, links
+from payments import amounts, links, transfer_details
 from payments.models import Attempt, EmailMessageLog, Payment, Refund
 from payments.states import AttemptStatus
 
@@ -23,6 +23,7 @@ K = EmailMessageLog.Kind
 SUBJECTS: Final[dict[str, str | Promise]] = {
     K.PAYMENT_SUCCEEDED: _("We have received your payment for order %(order)s"),
     K.ORDER_CREATED: _("Your order %(order)s: please pay on delivery"),
+    K.TRANSFER_DETAILS: _("Your order %(order)s: how to pay by bank transfer"),
     K.PAYMENT_FAILED: _("Your payment for order %(order)s did not go through"),
     K.REFUND_SUCCEEDED: _("Your refund for order %(order)s is on its way"),
 }
@@ -58,6 +59,7 @@ def write(row: EmailMessageLog) -> Letter:
             "amount": amounts.shown(_amount(row), row.locale),
             "method": payment.method.name,
             "transaction": _transaction(payment),
+            "transfer": transfer_details.newest(payment) if row.kind == K.TRANSFER_DETAILS else {},
             "link": links.pay_page(payment),
             "back_to": payment.return_url,
         }

@@ -31,7 +31,7 @@ from config.core import clock, masking, ratelimit
 from config.core.errors import DomainError
 from config.core.money import Money, total
 from gateways.base import HttpMessage, ReportInvalid
-from payments import amounts, letters, links
+from payments import amounts, letters, links, transfer_details
 from payments.errors import AlreadyPaid, MethodNotFound, NotPayable, PaymentExpired
 from payments.models import Attempt, AttemptEvent, OrderPlatformCost, Payment, PaymentMethod
 from payments.pay_stage import Stage, stage_of, version_of
@@ -235,6 +235,7 @@ def _page(request: HttpRequest, token: str, payment: Payment, language: str, *, 
         "method": attempt.method,
         "methods": [method for method in methods if method.id != attempt.method_id],
         "qr": _qr(attempt.qr_text) if stage is Stage.WAITING and attempt.qr_text else "",
+        "transfer": transfer_details.lines(attempt, language) if stage is Stage.WAITING else [],
         "deeplink": attempt.deeplink if _DEEPLINK.match(attempt.deeplink) else "",
         "can_repeat": any(method.id == attempt.method_id for method in methods),
         "seconds_left": _seconds_left(payment, at),

@@ -53,7 +53,7 @@ def stage_of(payment: Payment, attempt: Attempt, *, at: datetime) -> Stage:
     if payment.status in PAYABLE and payment.expires_at <= at:
         return Stage.CHECKING
     if attempt.status in (AttemptStatus.REQUIRES_ACTION, AttemptStatus.PENDING):
-        return Stage.WAITING if accounts.of(attempt.account).notifies else Stage.DELIVERY
+        return Stage.WAITING if accounts.of(attempt.account).asks_payer else Stage.DELIVERY
     if attempt.status in (AttemptStatus.FAILED, AttemptStatus.CANCELLED, AttemptStatus.EXPIRED):
         return Stage.RETRY
     return Stage.ASKING

@@ -25,7 +25,7 @@ SCOPES: Final = frozenset(
         "payments:read", "payments:write", "refunds:read", "refunds:write", "disputes:read", "disputes:write",
         "invoices:read", "invoices:write", "shops:read", "shops:write", "settlements:read", "settlements:write",
         "payouts:read", "payouts:write", "ledger:read", "reconciliation:read", "reconciliation:write", "cases:read",
-        "cod:write", "events:read", "webhooks:read", "webhooks:write", "gateways:read", "reports:read", "metrics:read",
+        "cod:write", "transfers:write", "events:read", "webhooks:read", "webhooks:write", "gateways:read", "reports:read", "metrics:read",
     }
 )  # fmt: skip
 """Every scope there is: a key with a misspelt one would look as if it worked."""

@@ -260,6 +260,15 @@ GATEWAYS = {
         "plain_http_hosts": SANDBOX_HOSTS,
     },
     "cod": {},
+    "bank_transfer": {
+        "bank": env.str("BANK_TRANSFER_BANK", default=""),
+        "bank_bin": env.str("BANK_TRANSFER_BIN", default=""),
+        "account_number": env.str("BANK_TRANSFER_ACCOUNT", default=""),
+        "account_name": env.str("BANK_TRANSFER_HOLDER", default=""),
+        "bank_name": env.str("BANK_TRANSFER_BANK_NAME", default=""),
+        "template": env.str("BANK_TRANSFER_TEXT", default="{reference}"),
+        "statement_columns": read.mapping(env, "BANK_TRANSFER_COLUMNS"),
+    },
 }
 """The first account of each gateway: its keys are the adapter's fields. Further accounts are made in the admin."""
 GATEWAY_BREAKER = read.numbers(env, "GATEWAY_BREAKER", default="")

@@ -21,7 +21,7 @@ from config.core.admin.panels import Facts, Figure, Panel, Table, columns, field
 from config.core.admin.readonly import ReadOnlyAdmin
 from payments.admin import words
 from payments.models import Attempt, AttemptEvent, GatewayAccount
-from payments.services import expiry
+from payments.services import accounts, expiry
 from payments.states import AttemptStatus
 
 
@@ -79,7 +79,7 @@ class AttemptAdmin(ReadOnlyAdmin):
     search_help_text = _("attempt, transaction code or gateway number")
     empty_list = _("No customer has tried to pay yet.")
     deeds = (
-        Deed(name="ask", label=_("Ask the gateway"), permission="payments.act_on_payment", run=_ask, form=NoQuestionForm, icon="sync", is_offered=lambda attempt: attempt.account.gateway != "cod"),
+        Deed(name="ask", label=_("Ask the gateway"), permission="payments.act_on_payment", run=_ask, form=NoQuestionForm, icon="sync", is_offered=lambda attempt: accounts.of(attempt.account).notifies),
     )  # fmt: skip
 
     def found(self, term: str) -> Sequence[Any]:

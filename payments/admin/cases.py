@@ -24,7 +24,7 @@ from ledger import chart
 from ledger.admin import t_accounts
 from ledger.models import JournalEntry
 from payments import postings
-from payments.admin import words
+from payments.admin import transfer_deeds, words
 from payments.models import MoneyCase
 from payments.services import cases, orders, refunds
 from payments.states import CaseStatus
@@ -121,6 +121,7 @@ class CaseAdmin(ReadOnlyAdmin):
     empty_list = _("No money is unexplained and no question is open.")
     deeds = (
         Deed(name="propose", label=_("Propose a decision"), permission="payments.resolve_case", run=_propose, form=ProposeForm, icon="gavel", is_main=True, preview=_preview, is_offered=lambda case: case.status == CaseStatus.OPEN, explain=_("Another person approves what you propose; then it is booked at once.")),
+        transfer_deeds.NAME,
         approvals_page.APPROVE,
         approvals_page.REJECT,
     )  # fmt: skip

@@ -15,9 +15,9 @@ from config.core.admin.cells import page, read_money
 from config.core.admin.deeds import Deed, DeedForm, Doing, Done, NoQuestionForm, ReasonForm
 from config.core.money import Money, MoneyError
 from payments import links
-from payments.admin import refund_form
+from payments.admin import refund_form, transfer_deeds
 from payments.models import EmailMessageLog, Payment
-from payments.services import authorizations, cod, emails, expiry
+from payments.services import accounts, authorizations, cod, emails, expiry
 from payments.states import PAYABLE, PaymentStatus
 
 
@@ -120,15 +120,17 @@ def _waits_for_cash(payment: Payment) -> bool:
 
 
 def _can_be_asked(payment: Payment) -> bool:
-    return payment.method.account.gateway != "cod" and payment.status != PaymentStatus.SUCCEEDED
+    return accounts.of(payment.method.account).notifies and payment.status != PaymentStatus.SUCCEEDED
 
 
 DEEDS = (
     Deed(name="refresh", label=_("Ask the gateway"), permission="payments.act_on_payment", run=_refresh, form=NoQuestionForm, icon="sync", is_offered=_can_be_asked, explain=_("Every attempt that may have news is asked about, and the answer is believed like any other report.")),
     Deed(name="collected", label=_("Cash collected"), permission="payments.act_on_payment", run=_collected, form=CollectedForm, icon="payments", is_main=True, is_offered=_waits_for_cash, explain=_("Books that the carrier has the customer's cash and owes it to us.")),
     Deed(name="not-collected", label=_("Cash not collected"), permission="payments.act_on_payment", run=_not_collected, icon="money_off", is_offered=_waits_for_cash),
+    transfer_deeds.CONFIRM,
     Deed(name="capture", label=_("Take the money"), permission="payments.act_on_payment", run=_capture, form=NoQuestionForm, icon="download_done", is_offered=lambda payment: payment.status == PaymentStatus.AUTHORIZED, explain=_("Takes all of what the gateway has reserved.")),
     refund_form.DEED,
+    transfer_deeds.IMPORT,
     Deed(name="pay-link", label=_("Pay link"), permission="payments.act_on_payment", run=_show_link, form=NoQuestionForm, icon="link", is_offered=_is_payable, explain=_("Shows the customer's own page. Whoever has the link can see and pay this payment; that you took it is kept in the audit trail.")),
     Deed(name="resend", label=_("Send e-mail again"), permission="payments.resend_email", run=_resend, form=ResendForm, icon="forward_to_inbox"),
     Deed(name="cancel", label=_("Cancel"), permission="payments.act_on_payment", run=_cancel, icon="cancel", is_grave=True, is_offered=_can_cancel, explain=_("The gateway is asked first. Money that comes afterwards is held and opens a case.")),

@@ -17,6 +17,7 @@ from payments.api import (
     payments,
     progress,
     refunds,
+    transfers,
 )
 from payments.api.compat import ledger as reference_ledger
 from payments.api.compat import payment as reference
@@ -45,6 +46,7 @@ urlpatterns = [
     path("api/v1/payments/<own_id:payment_id>/capture", authorizations.CapturePayment.as_view()),
     path("api/v1/payments/<own_id:payment_id>/refund", refunds.RefundPayment.as_view()),
     path("api/v1/payments/<own_id:payment_id>/cod", cod.CodResult.as_view()),
+    path("api/v1/payments/<own_id:payment_id>/transfer", transfers.ConfirmTransfer.as_view()),
     path("api/v1/refunds", refunds.RefundList.as_view()),
     path("api/v1/refunds/<own_id:refund_id>", refunds.RefundDetail.as_view()),
     path("api/v1/disputes", disputes.DisputeList.as_view()),

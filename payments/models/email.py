@@ -17,6 +17,7 @@ class EmailMessageLog(models.Model):
     class Kind(models.TextChoices):
         PAYMENT_SUCCEEDED = "payment_succeeded", _("payment received")
         ORDER_CREATED = "order_created", _("order placed, cash on delivery")
+        TRANSFER_DETAILS = "transfer_details", _("how to pay by transfer")
         PAYMENT_FAILED = "payment_failed", _("payment failed")
         REFUND_SUCCEEDED = "refund_succeeded", _("refund sent")
 

@@ -89,13 +89,15 @@ def forget() -> None:
 def ensure_first_accounts(configured: Mapping[str, Mapping[str, object]] | None = None) -> list[GatewayAccount]:
     """Make or refresh the first account of each gateway from settings.GATEWAYS. Its code is the gateway's.
 
-    An account whose secrets are not configured is left out: COD has none and is always there.
+    An account whose secrets are not configured, or which has none and nothing of what it needs, is left out. COD needs
+    nothing and is always there.
     """
     made = []
     for code, fields in (configured if configured is not None else settings.GATEWAYS).items():
         adapter = registry.GATEWAYS[code]
         secrets = {name: value for name, value in fields.items() if name in adapter.secret_fields}
-        if adapter.secret_fields and not any(secrets.values()):
+        needed = [part.name for part in registry.setting_fields(code) if part.required]
+        if not any(secrets.values() if adapter.secret_fields else [not needed, *map(fields.get, needed)]):
             continue
         account = GatewayAccount.objects.filter(code=code).first() or GatewayAccount(code=code)
         account.gateway = code

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from config.core import context, faultpoints, ids, writes
-from payments.models import Attempt, AttemptEvent, Payment
+from payments.models import Attempt, AttemptEvent, GatewayAccount, Payment
 from payments.routing import Way
 from payments.services import accounts
 from payments.states import AttemptStatus
@@ -27,8 +27,8 @@ INSERT_EVENT: Final = """
 
 def begin(payment: Payment, way: Way, *, number: int, at: datetime, reason: str = "") -> Attempt:
     """A new attempt of a locked payment by its current method, its first or next. The caller saves nothing more."""
-    identifier = ids.attempt_id()
     account = way.account
+    identifier, reference = _fresh(account, at=at)
     attempt = Attempt(
         id=identifier,
         payment=payment,
@@ -36,7 +36,7 @@ def begin(payment: Payment, way: Way, *, number: int, at: datetime, reason: str 
         method=payment.method,
         channel=way.channel,
         number=number,
-        gateway_reference=accounts.of(account).reference(ids.number_of(identifier), at),
+        gateway_reference=reference,
         amount_minor=payment.amount_minor,
         currency=payment.currency,
         status=AttemptStatus.SENT,
@@ -51,6 +51,24 @@ def begin(payment: Payment, way: Way, *, number: int, at: datetime, reason: str 
     note(attempt, "", source=AttemptEvent.Source.API, at=at, reason=reason)
     faultpoints.reach("attempt.begun")
     return attempt
+
+
+def _fresh(account: GatewayAccount, *, at: datetime) -> tuple[str, str]:
+    """A new id and the reference made of it, which no attempt of this account has.
+
+    Only short references need the look. Should two transactions draw the same one at the same moment, the unique
+    constraint refuses the second before anybody was told of it, and the same request may be sent again.
+    """
+    gateway = accounts.of(account)
+    while True:
+        identifier = ids.attempt_id()
+        reference = gateway.reference(ids.number_of(identifier), at)
+        is_taken = (
+            gateway.has_short_references
+            and Attempt.objects.filter(account=account, gateway_reference=reference).exists()
+        )
+        if not is_taken:
+            return identifier, reference
 
 
 def note(

@@ -39,7 +39,7 @@ SUGGESTIONS = {
 }
 
 
-def open_for_money(*, capture: Capture, kind: MoneyCase.Kind, at: datetime, actor: str) -> MoneyCase:
+def open_for_money(*, capture: Capture, kind: MoneyCase.Kind, at: datetime, actor: str, detail: str = "") -> MoneyCase:
     """A case about money in suspense. Joins the commit that booked it."""
     assert connection.in_atomic_block, "a case is opened in the commit of its cause"
     case = MoneyCase.objects.create(
@@ -49,6 +49,7 @@ def open_for_money(*, capture: Capture, kind: MoneyCase.Kind, at: datetime, acto
         capture=capture,
         amount_minor=capture.amount_minor,
         currency=capture.currency,
+        detail=detail[:500],
         suggestion=SUGGESTIONS[kind],
         opened_at=at,
     )

@@ -234,9 +234,9 @@ def _ways(payment: Payment, method: PaymentMethod, plan: Plan, *, at: datetime) 
 def _leave_behind(attempt: Attempt, *, actor: str, at: datetime) -> None:
     """Cancel a cash attempt that the customer turned away from: no carrier shall collect what is paid otherwise.
 
-    An attempt at a gateway stays open instead: its link is out of our hands, and what is paid by it is money.
+    Any other attempt stays open instead: its link or account is out of our hands, and what is paid by it is money.
     """
-    if attempt.status != AttemptStatus.PENDING or accounts.of(attempt.account).notifies:
+    if attempt.status != AttemptStatus.PENDING or accounts.of(attempt.account).asks_payer:
         return
     attempt.move_to(AttemptStatus.CANCELLED, at=at)
     attempt.save(update_fields=["status", "updated_at", "ended_at", "next_query_at"])
@@ -352,12 +352,12 @@ def _note_checkout(opened: Opened, checkout: Checkout, *, at: datetime) -> Opene
     attempt.request, attempt.response = dict(checkout.request), dict(checkout.response)
     if checkout.gateway_transaction_id and not attempt.gateway_transaction_id:
         attempt.gateway_transaction_id = checkout.gateway_transaction_id
-    gateway_reports = accounts.of(attempt.account).notifies
+    gateway = accounts.of(attempt.account)
     with writes.together():
         if attempt.status in UNDECIDED:  # an IPN may have outrun the gateway's own answer
             was = attempt.status
-            attempt.move_to(AttemptStatus.REQUIRES_ACTION if gateway_reports else AttemptStatus.PENDING, at=at)
-            attempt.next_query_at = attempts.next_ask(attempt.queries, at=at) if gateway_reports else None
+            attempt.move_to(AttemptStatus.REQUIRES_ACTION if gateway.asks_payer else AttemptStatus.PENDING, at=at)
+            attempt.next_query_at = attempts.next_ask(attempt.queries, at=at) if gateway.notifies else None
             attempts.note(attempt, was, source=AttemptEvent.Source.API, at=at)
         writes.update(attempt, *CHECKOUT_FIELDS)
         faultpoints.reach("checkout.answer_written")
@@ -365,8 +365,9 @@ def _note_checkout(opened: Opened, checkout: Checkout, *, at: datetime) -> Opene
             payment.move_to(PaymentStatus.AWAITING_PAYMENT, at=at)
             writes.update(payment, "status", "updated_at")
             faultpoints.reach("checkout.status_written")
-        if not gateway_reports:
-            emails.queue(payment, EmailMessageLog.Kind.ORDER_CREATED, at=at)
+        if not gateway.notifies:
+            kind = EmailMessageLog.Kind.TRANSFER_DETAILS if gateway.asks_payer else EmailMessageLog.Kind.ORDER_CREATED
+            emails.queue(payment, kind, at=at)
     return Opened(payment, attempt, is_replay=False)
 
 

@@ -45,6 +45,7 @@ _COPY: Final = re.compile(r":(\d+)$")
 _TRUE_WHILE: Final = {
     K.PAYMENT_SUCCEEDED: (PaymentStatus.SUCCEEDED,),
     K.ORDER_CREATED: (PaymentStatus.AWAITING_PAYMENT, PaymentStatus.PENDING, PaymentStatus.SUCCEEDED),
+    K.TRANSFER_DETAILS: (PaymentStatus.AWAITING_PAYMENT, PaymentStatus.PENDING),
     K.PAYMENT_FAILED: (PaymentStatus.FAILED, PaymentStatus.EXPIRED, PaymentStatus.CANCELLED),
     K.REFUND_SUCCEEDED: (PaymentStatus.SUCCEEDED,),
 }

@@ -67,6 +67,7 @@ class Heard:
     at: datetime
     notification_id: str = ""
     actor: str = ""
+    note: str = ""  # what a person should know of it, kept with a case: the text of a transfer
 
     @property
     def who(self) -> str:
@@ -110,7 +111,7 @@ def _believe(report: Report, heard: Heard, payment: Payment | None, attempt: Att
 
 def _take_money(report: Report, heard: Heard, payment: Payment | None, attempt: Attempt | None) -> Outcome:
     assert report.money is not None and report.gateway_transaction_id, "a PAID report names its money"
-    problem = _why_not(report.money, heard.account, payment)
+    problem = problem_with(report.money, payment)
     capture = Capture(
         id=ids.capture_id(),
         account=heard.account,
@@ -153,7 +154,7 @@ def _is_new(capture: Capture) -> bool:
         return bool(cursor.rowcount == 1)
 
 
-def _why_not(money: Money, account: GatewayAccount, payment: Payment | None) -> MoneyCase.Kind | None:
+def problem_with(money: Money, payment: Payment | None) -> MoneyCase.Kind | None:
     """Why a payment cannot take this money; None when it can."""
     if payment is None:
         return MoneyCase.Kind.UNKNOWN_ORDER
@@ -223,9 +224,12 @@ def _end_attempt(attempt: Attempt, status: AttemptStatus, gateway_transaction_id
 
 
 def money_source(capture: Capture) -> chart.AccountRef:
-    """The account that a capture's money sits in: with the gateway, or with the carrier that collected it."""
+    """The account that a capture's money sits in: with the gateway, with the carrier that collected it, or in our bank."""
+    holder = capture.gateway_transaction_id.partition(":")[0]
     if capture.account.gateway == "cod":
-        return chart.cod_receivable(capture.gateway_transaction_id.partition(":")[0])
+        return chart.cod_receivable(holder)
+    if capture.account.gateway == "bank_transfer":
+        return chart.bank(holder)
     return chart.gateway_clearing(capture.account.code)
 
 
@@ -243,7 +247,7 @@ def _hold(capture: Capture, problem: MoneyCase.Kind, heard: Heard) -> Outcome:
         actor=heard.who,
         reason=problem.value,
     )
-    cases.open_for_money(capture=capture, kind=problem, at=heard.at, actor=heard.who)
+    cases.open_for_money(capture=capture, kind=problem, at=heard.at, actor=heard.who, detail=heard.note)
     metrics.money_case_opened(gateway=heard.account.gateway, kind=problem.value)
     return _HELD_AS.get(problem, Outcome.HELD)
 

@@ -93,6 +93,16 @@ METHODS: Final[dict[str, dict[str, object]]] = {
         "limits": {"VND": [1_000, 50_000_000]},
         "position": 14,
     },
+    "bank_transfer": {
+        "name_vi": "Chuyển khoản ngân hàng (VietQR)",
+        "name_en": "Bank transfer (VietQR)",
+        "description_vi": "Quét mã VietQR bằng ứng dụng ngân hàng bất kỳ.",
+        "description_en": "Scan the VietQR code with any Vietnamese banking app.",
+        "kind": PaymentMethod.Kind.OFFLINE,
+        "limits": {"VND": [2_000, 499_999_999]},
+        "lifetime": timedelta(days=3),  # finance books transfers on working days: it must span a weekend
+        "position": 60,
+    },
 }
 
 

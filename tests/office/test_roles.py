@@ -18,7 +18,7 @@ from tests.office.conftest import Day
 ORDERS: Final = {"payment", "attempt", "capture", "refund", "order", "shop", "emailmessagelog", "paymentmethod"}
 MONEY: Final = ORDERS | {"moneycase", "notification", "gatewayaccount", "approval", "account", "journalentry"}
 ACT: Final = {
-    "payment.refresh", "payment.collected", "payment.not-collected", "payment.capture", "payment.pay-link",
+    "payment.refresh", "payment.collected", "payment.confirm-transfer", "payment.import-statement", "payment.not-collected", "payment.capture", "payment.pay-link",
     "payment.cancel", "attempt.ask",
 }  # fmt: skip
 DECIDE: Final = {f"{thing}.{word}" for thing in ("approval", "refund", "moneycase") for word in ("approve", "reject")}
@@ -38,7 +38,7 @@ SEES: Final[dict[str, set[str]]] = {
 }
 DOES: Final[dict[str, set[str]]] = {
     "finance_viewer": set(),
-    "finance_operator": ACT | HAND | LETTERS | {"payment.refund", "moneycase.propose"},
+    "finance_operator": ACT | HAND | LETTERS | {"payment.refund", "moneycase.propose", "moneycase.name-payment"},
     "finance_approver": DECIDE,
     "treasury": HAND,
     "accountant": set(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 import pytest
@@ -132,6 +133,29 @@ def cod_method(cod_account: GatewayAccount) -> PaymentMethod:
     method: PaymentMethod = factories.PaymentMethodFactory(
         code="cod", name_vi="Tiền mặt khi nhận hàng", name_en="Cash on delivery",
         account=cod_account, kind=PaymentMethod.Kind.OFFLINE, position=2,
+    )  # fmt: skip
+    return method
+
+
+BANK: Final = {
+    "bank": "vcb", "bank_bin": "970436", "account_number": "0123456789", "account_name": "CONG TY CHO HOA",
+    "bank_name": "Vietcombank",
+}  # fmt: skip
+
+
+@pytest.fixture
+def bank_account(db: None) -> GatewayAccount:
+    """Our account at a bank."""
+    (account,) = accounts.ensure_first_accounts({"bank_transfer": BANK})
+    return account
+
+
+@pytest.fixture
+def bank_method(bank_account: GatewayAccount) -> PaymentMethod:
+    """Bank transfer, three days to pay."""
+    method: PaymentMethod = factories.PaymentMethodFactory(
+        code="bank_transfer", name_vi="Chuyển khoản", name_en="Bank transfer", account=bank_account,
+        kind=PaymentMethod.Kind.OFFLINE, position=3, lifetime=timedelta(days=3),
     )  # fmt: skip
     return method
 

@@ -27,6 +27,8 @@ def captured(pay: Any, order: Any, momo: Any, hear: Any) -> Capture:
         "TRUNCATE payments_attemptevent",
         "UPDATE payments_capture SET amount_minor = amount_minor + 1",
         "UPDATE payments_capture SET disposition = 'held'",
+        "UPDATE payments_capture SET payment_id = NULL, attempt_id = NULL",
+        "UPDATE payments_capture SET payment_id = (SELECT max(id) FROM payments_payment), attempt_id = attempt_id",
         "DELETE FROM payments_capture",
         "TRUNCATE payments_capture CASCADE",
         "UPDATE payments_payment SET captured_minor = 1",

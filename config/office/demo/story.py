@@ -13,8 +13,8 @@ from django.conf import settings
 from config.core import clock
 from config.office.demo.doors import Doors
 from config.office.demo.market import BUYERS, CARRIER, SHOPS
-from payments.models import Order, Payment
-from payments.services import expiry, refund_steps
+from payments.models import GatewayAccount, Order, Payment
+from payments.services import expiry, refund_steps, statements
 
 DAYS: Final = 30
 PRICES: Final = (45_000, 89_000, 120_000, 185_000, 260_000, 349_000, 520_000, 760_000, 1_150_000)
@@ -148,6 +148,27 @@ def refund_awaits_approval(scene: Scene) -> None:
     _refund(large, opened, {"reason": "whole order returned"}, hours=30)
 
 
+def transferred(scene: Scene) -> None:
+    """Paid by bank transfer; the next morning finance imports the bank's statement."""
+    opened = scene.start("bank_transfer")
+    at = scene.later(hours=14)
+    row = (
+        f"{at:%d/%m/%Y},FT{scene.order_id[-4:]},{opened['amount']},IBFT {opened['transaction_code'].lower()} thanh toan"
+    )
+    with scene.doors.moment(at):
+        statement = statements.read(
+            content=f"Date,Bank reference,Credit,Description\n{row}".encode(),
+            name=f"statement-{at:%Y%m%d}.csv",
+            account=GatewayAccount.objects.get(code="bank_transfer"),
+        )
+        statements.book(statement=statement, actor="system:demo", at=at)
+
+
+def transfer_awaited(scene: Scene) -> None:
+    """The customer has the QR code and has not sent the money yet."""
+    scene.start("bank_transfer")
+
+
 def cash_collected(scene: Scene) -> None:
     """Cash on delivery, taken by the carrier."""
     opened = scene.start("cod")
@@ -206,6 +227,8 @@ PLOTS: Final[tuple[tuple[Plot, int], ...]] = (
     (cash_collected, 18),
     (cash_refused, 4),
     (cash_awaited, 9),
+    (transferred, 8),
+    (transfer_awaited, 2),
 )
 
 

@@ -13,6 +13,20 @@
     tick();
   }
 
+  function offerCopies() {
+    // Without the clipboard (no script, no TLS) the buttons stay hidden; the text can be marked by hand.
+    if (!navigator.clipboard) return;
+    for (const button of document.querySelectorAll("button.copy")) button.hidden = false;
+  }
+
+  async function copy(button) {
+    await navigator.clipboard.writeText(button.dataset.copy);
+    const word = button.textContent;
+    if (word === button.dataset.done) return;
+    button.textContent = live.textContent = button.dataset.done;
+    setTimeout(() => { button.textContent = word; }, 1600);
+  }
+
   function tick() {
     const clock = document.getElementById("clock");
     if (!clock) return;
@@ -39,6 +53,7 @@
     live.textContent = body.dataset.announce;
     if (hadFocus) main.focus({ preventScroll: true });
     setClock();
+    offerCopies();
   }
 
   async function look() {
@@ -77,7 +92,12 @@
     if (event.target.dataset.sent) event.preventDefault();
     event.target.dataset.sent = "1";
   });
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button.copy");
+    if (button) copy(button).catch(() => { button.hidden = true; });
+  });
   setClock();
+  offerCopies();
   setInterval(tick, 1000);
   plan(QUICK);
 })();

@@ -71,6 +71,8 @@ MATRIX: Final = [
     Row("POST", "api/v1/payments/<own_id:payment_id>/capture", **OWN | {"owner": 403, "other": 403}),
     Row("POST", "api/v1/payments/<own_id:payment_id>/refund", body={"amount": 0}, **SCOPED_INVALID),
     Row("POST", "api/v1/payments/<own_id:payment_id>/cod", body={"result": "failed"}, **SCOPED | {"service": 409}),
+    Row("POST", "api/v1/payments/<own_id:payment_id>/transfer", **SCOPED | {"service": 409},
+        body={"bank_reference": "FT1", "amount": "1000", "value_date": "2026-11-21"}),
     Row("GET", "api/v1/refunds", **OWN_LIST),
     Row("GET", "api/v1/refunds/<own_id:refund_id>", **OWN),
     Row("GET", "api/v1/disputes", **SCOPED),
