@@ -35,7 +35,8 @@ from payments import amounts, letters, links, transfer_details
 from payments.errors import AlreadyPaid, MethodNotFound, NotPayable, PaymentExpired
 from payments.models import Attempt, AttemptEvent, OrderPlatformCost, Payment, PaymentMethod
 from payments.pay_stage import Stage, stage_of, version_of
-from payments.services import accounts, checkout, expiry
+from payments.services import accounts, checkout, expiry, offers
+from payments.services.offers import Offer
 from payments.states import AttemptStatus
 
 log = structlog.get_logger(__name__)
@@ -217,7 +218,8 @@ def _ask_about(attempt: Attempt) -> None:
 def _page(request: HttpRequest, token: str, payment: Payment, language: str, *, at: datetime) -> str:
     attempt = _last_attempt(payment)
     stage = stage_of(payment, attempt, at=at)
-    methods = _methods(payment, attempt) if stage.may_choose else []
+    found = _offers(payment, attempt, at=at) if stage.may_choose else []
+    others = [offer for offer in found if offer.method.pk != attempt.method_id]
     context = {
         "token": token,
         "language": language,
@@ -233,11 +235,12 @@ def _page(request: HttpRequest, token: str, payment: Payment, language: str, *, 
         "parts": _parts(payment, language),
         "refunded": amounts.shown(Money(payment.refunded_minor, payment.currency), language),
         "method": attempt.method,
-        "methods": [method for method in methods if method.id != attempt.method_id],
+        "offers": others,
+        "has_other": any(offer.is_available for offer in others),
         "qr": _qr(attempt.qr_text) if stage is Stage.WAITING and attempt.qr_text else "",
         "transfer": transfer_details.lines(attempt, language) if stage is Stage.WAITING else [],
         "deeplink": attempt.deeplink if _DEEPLINK.match(attempt.deeplink) else "",
-        "can_repeat": any(method.id == attempt.method_id for method in methods),
+        "can_repeat": any(offer.is_available and offer.method.pk == attempt.method_id for offer in found),
         "seconds_left": _seconds_left(payment, at),
         "clock": str(timedelta(seconds=_seconds_left(payment, at))),
         "is_soon": (payment.expires_at - at).total_seconds() < 24 * 3600,
@@ -249,12 +252,11 @@ def _page(request: HttpRequest, token: str, payment: Payment, language: str, *, 
     return render_to_string("pay/page.html", context, request)
 
 
-def _methods(payment: Payment, attempt: Attempt) -> list[PaymentMethod]:
+def _offers(payment: Payment, attempt: Attempt, *, at: datetime) -> list[Offer]:
     """What else the customer may choose. None where the attempts are used up: choosing would only be refused."""
     if attempt.number >= settings.MAX_ATTEMPTS_PER_PAYMENT:
         return []
-    active = PaymentMethod.objects.select_related("account").filter(is_active=True, account__is_enabled=True)
-    return [method for method in active if method.takes(payment.amount)]
+    return offers.offers(at=at, money=payment.amount)
 
 
 def _parts(payment: Payment, language: str) -> list[Part]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from rest_framework import serializers
@@ -10,12 +9,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.core import auth
+from config.core import auth, clock
 from config.core.api import AmountIn, CurrencyIn, amount_text
 from config.core.money import Money
 from payments.api import docs
 from payments.api.opening import DEFAULT_CURRENCY, method_of
 from payments.models import PaymentMethod
+from payments.services import offers
 
 TAG = "Payment methods"
 
@@ -33,6 +33,20 @@ class MethodOut(serializers.Serializer[Any]):
     max_amount = serializers.SerializerMethodField()
     currency = serializers.SerializerMethodField()
     currencies = serializers.SerializerMethodField()
+    is_available = serializers.SerializerMethodField()
+    unavailable_reason = serializers.SerializerMethodField()
+
+    def get_is_available(self, method: PaymentMethod) -> bool:
+        """Whether a payment by it would be sent just now; false while its gateway is down."""
+        return not self._reason(method)
+
+    def get_unavailable_reason(self, method: PaymentMethod) -> str | None:
+        """Why not: `gateway_down`."""
+        return self._reason(method) or None
+
+    def _reason(self, method: PaymentMethod) -> str:
+        reasons: dict[int, str] = self.context.get("reasons", {})
+        return reasons.get(method.pk, "")
 
     def get_min_amount(self, method: PaymentMethod) -> str | None:
         """The least it takes."""
@@ -76,6 +90,8 @@ EXAMPLE = {
     "max_amount": "50000000",
     "currency": "VND",
     "currencies": ["VND"],
+    "is_available": True,
+    "unavailable_reason": None,
 }
 
 
@@ -83,13 +99,16 @@ def offered(request: Request) -> list[dict[str, Any]]:
     """The methods a customer can use now, narrowed by what is to be paid, in their order."""
     wanted = MethodFilters.read(request.GET)
     currency: str | None = wanted.get("currency")
-    methods: Iterable[PaymentMethod] = PaymentMethod.objects.filter(is_active=True, account__is_enabled=True)
-    if "amount" in wanted:
-        money = Money.parse(wanted["amount"], currency or DEFAULT_CURRENCY)
-        methods = [method for method in methods if method.takes(money)]
-    elif currency:
-        methods = [method for method in methods if currency in method.limits]
-    return list(MethodOut(methods, many=True, context={"currency": currency}).data)
+    money = Money.parse(wanted["amount"], currency or DEFAULT_CURRENCY) if "amount" in wanted else None
+    found = offers.offers(at=clock.now(), money=money, currency=currency)
+    context = {"currency": currency, "reasons": {offer.method.pk: offer.reason for offer in found}}
+    return list(MethodOut([offer.method for offer in found], many=True, context=context).data)
+
+
+def shown(method: PaymentMethod) -> dict[str, Any]:
+    """One method, active or not."""
+    reasons = {offer.method.pk: offer.reason for offer in offers.rated([method], at=clock.now())}
+    return dict(MethodOut(method, context={"reasons": reasons}).data)
 
 
 class MethodList(APIView):
@@ -127,4 +146,4 @@ class MethodDetail(APIView):
     )
     def get(self, request: Request, code: str) -> Response:
         """The method."""
-        return Response(MethodOut(method_of(code)).data)
+        return Response(shown(method_of(code)))

@@ -15,7 +15,7 @@ from payments import links
 from payments.api import access, docs
 from payments.api.compat import words
 from payments.api.methods import EXAMPLE as METHOD
-from payments.api.methods import MethodFilters, MethodOut, offered
+from payments.api.methods import MethodFilters, MethodOut, offered, shown
 from payments.api.opening import DEFAULT_CURRENCY, OrderFieldsIn, method_by_id, method_of, open_payment
 from payments.api.shapes import TextOrNull
 from payments.errors import OrderNotFound
@@ -183,4 +183,4 @@ class MethodDetail(APIView):
     def get(self, request: Request, method: str) -> Response:
         """The method."""
         is_number = method.isascii() and method.isdigit() and int(method[:20]) <= MAX_ID
-        return Response(MethodOut(method_by_id(int(method[:20])) if is_number else method_of(method)).data)
+        return Response(shown(method_by_id(int(method[:20])) if is_number else method_of(method)))

@@ -10,6 +10,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from config.core import breaker
+from config.core.breaker import State
 from gateways.sandbox.faults import Fault
 from gateways.sandbox.provider import Outcome
 from payments import links
@@ -276,3 +278,32 @@ def test_text_of_others_is_shown_as_text(order: Any, momo_method: PaymentMethod)
 
     assert "<script>alert" not in html and "<b>x" not in html and "problem=" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt;&quot;" in html
+
+
+def test_a_way_whose_gateway_is_down_is_shown_and_cannot_be_chosen(
+    open_page: OpenPage, cod_method: PaymentMethod
+) -> None:
+    page = open_page(cod_method)
+    assert "disabled" not in page.get().content.decode()
+
+    breaker.force("momo", State.OPEN, seconds=60)
+
+    html = page.get("?lang=en").content.decode()
+    assert '<button name="method" value="momo" disabled>' in html
+    assert "Not available just now" in html
+
+
+def test_a_payment_that_failed_is_not_asked_to_be_tried_again_while_its_gateway_is_down(
+    open_page: OpenPage, momo: Any
+) -> None:
+    page = open_page()
+    momo.settle(page.attempt, Outcome.DECLINE)
+    ask(page)
+    assert "Try again" in page.get("?lang=en").content.decode()
+
+    breaker.force("momo", State.OPEN, seconds=60)
+
+    html = page.get("?lang=en").content.decode()
+    assert "Try again" not in html
+    assert '<button name="method" value="cod">' in html
+    assert "Please choose another way to pay." in html
