@@ -151,7 +151,7 @@ class Xendit(Gateway):
         parts = urlsplit(url)
         host = parts.hostname or ""
         if parts.scheme == "http":
-            return host in self.plain_http_hosts or (is_loopback(host) and is_loopback(self._host))
+            return host in self.plain_http_hosts or (is_loopback(host) and urlsplit(self.endpoint).scheme == "http")
         named = any(host == allowed or host.endswith(f".{allowed}") for allowed in self.pay_hosts)
         return parts.scheme == "https" and named
 

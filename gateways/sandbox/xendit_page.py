@@ -15,6 +15,17 @@ TEMPLATES: Final = Path(__file__).parent / "templates"
 SIGNS: Final = {"IDR": "Rp {}", "PHP": "₱{}", "THB": "฿{}", "MYR": "RM {}", "USD": "${}", "VND": "{} ₫"}
 POINT_FOR_THOUSANDS: Final = ("IDR", "VND")
 
+KINDS: Final = {
+    "EWALLET": ("Ví điện tử", "E-wallet"),
+    "CREDIT_CARD": ("Thẻ", "Card"),
+    "BANK_TRANSFER": ("Chuyển khoản", "Bank transfer"),
+    "RETAIL_OUTLET": ("Tại cửa hàng", "At a shop"),
+    "QR_CODE": ("Quét mã", "QR code"),
+    "QRIS": ("Quét mã", "QR code"),
+    "DIRECT_DEBIT": ("Ngân hàng trực tuyến", "Online banking"),
+}
+"""A payment_method in Vietnamese and English."""
+
 WORDS: Final[dict[str, dict[str, str]]] = {
     "vi": {
         "test": "Môi trường thử nghiệm, không có tiền thật", "amount": "Tổng thanh toán", "order": "Mã tham chiếu",
@@ -60,15 +71,15 @@ def render(payment: Payment, channels: Sequence[tuple[str, str, str, bool]], *, 
     escaped = {name: html.escape(value) for name, value in values.items()}
     template = Template((TEMPLATES / ("xendit_ended.html" if leave else "xendit_pay.html")).read_text(encoding="utf-8"))
     style = (TEMPLATES / "xendit.css").read_text(encoding="utf-8")
-    return template.substitute(escaped, style=style, channels="".join(_choices(payment, channels)))
+    return template.substitute(escaped, style=style, channels="".join(_choices(payment, channels, language)))
 
 
-def _choices(payment: Payment, channels: Sequence[tuple[str, str, str, bool]]) -> list[str]:
+def _choices(payment: Payment, channels: Sequence[tuple[str, str, str, bool]], language: str) -> list[str]:
     chosen = payment.fields["payment_channel"] or channels[0][1]
     return [
         f'<label class="way"><input type="radio" name="channel" value="{html.escape(code)}"'
         f"{' checked' if code == chosen else ''}> <span>{html.escape(name)}</span>"
-        f"<small>{html.escape(method.replace('_', ' ').capitalize())}</small></label>"
+        f"<small>{html.escape(KINDS[method][language == 'en'])}</small></label>"
         for method, code, name, _ in channels
     ]
 

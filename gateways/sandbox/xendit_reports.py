@@ -56,6 +56,8 @@ class Reports:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
+        self.page_size = 50
+        """So many transactions at most are on one page."""
 
     def transactions(self, request: Request, merchant: Merchant) -> Response:
         """Oldest first, `limit` (10) a page, within `updated[gte]` and `updated[lte]`, after `after_id`."""
@@ -63,7 +65,7 @@ class Reports:
         ids = [f"txn_{one.number}" for one in rows]
         after = request.query.get("after_id", "")
         rows = rows[ids.index(after) + 1 :] if after in ids else rows
-        page = rows[: min(int(request.query.get("limit", "10")), 50)]
+        page = rows[: min(int(request.query.get("limit", "10")), self.page_size)]
         return objects.answer({"has_more": len(page) < len(rows), "data": [_json(one) for one in page], "links": []})
 
     def csv(self, merchant: str) -> Response:

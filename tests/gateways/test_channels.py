@@ -88,3 +88,26 @@ def test_money_of_bank_and_cash_channels_does_not_go_back_by_the_gateway() -> No
         ChannelKind.DIRECT_DEBIT,
     }
     assert told[ChannelKind.CARD] is told[ChannelKind.WALLET] is True
+
+
+def test_xendits_147_channels_are_those_of_its_list() -> None:
+    rows = json.loads((channels.DATA / "xendit_channels.json").read_text(encoding="utf-8"))["channels"]
+    listed = channels.of("xendit")
+
+    assert len(listed) == len(rows) == 147
+    assert Counter(one.country for one in listed) == {"ID": 30, "MY": 46, "PH": 43, "TH": 16, "VN": 12}
+    assert len({(one.country, one.code) for one in listed}) == 147
+    assert {one.kind for one in listed if one.refundable} <= {
+        ChannelKind.CARD, ChannelKind.WALLET, ChannelKind.QR, ChannelKind.PAY_LATER, ChannelKind.DIRECT_DEBIT, ChannelKind.OTHER,
+    }  # fmt: skip
+    assert not any(one.refundable for one in listed if one.kind is ChannelKind.VIRTUAL_ACCOUNT)
+    assert [one.code for one in listed if one.kind is ChannelKind.OTHER] == []
+
+
+def test_xendits_limits_and_spellings_are_read_exactly() -> None:
+    bank, cards = channels.find("xendit", "BCA"), channels.find("xendit", "CREDIT_CARD")
+
+    assert bank and (bank.code, bank.minimum, bank.maximum, bank.refundable) == (
+        "BCA_VIRTUAL_ACCOUNT", Decimal("10000.00"), Decimal("50000000.00"), False,
+    )  # fmt: skip
+    assert cards and (cards.code, cards.kind, cards.refundable) == ("CARDS", ChannelKind.CARD, True)
