@@ -151,8 +151,3 @@ def meaning_of(code: str, decline_code: str = "") -> Meaning:
     if decline_code:
         return DECLINE_CODES.get(decline_code, M.DECLINED)
     return ERROR_CODES.get(code, M.INVALID_REQUEST)
-
-
-def is_known(code: str) -> bool:
-    """Whether Stripe's page on errors lists the code."""
-    return code in ERROR_CODES or code.startswith("parameter_invalid_")

@@ -106,11 +106,15 @@ class Stripe(Provider):
     def error(self, code: int) -> Response:
         """Stripe's error with this HTTP status; 99 is any mistake in the call."""
         if code == 402:
-            return rules.error(402, kind="card_error", code="card_declined", decline_code="generic_decline",
-                               message=rules.WORDS["generic_decline"])  # fmt: skip
-        if code == 429:
-            return rules.error(429, code="rate_limit", message="Too many requests")
-        return rules.error(code if 400 <= code < 600 else 400, message="Something is wrong with this call")
+            text = rules.WORDS["generic_decline"]
+            answer = rules.error(
+                402, kind="card_error", code="card_declined", decline_code="generic_decline", message=text
+            )
+        elif code == 429:
+            answer = rules.error(429, code="rate_limit", message="Too many requests")
+        else:
+            answer = rules.error(code if 400 <= code < 600 else 400, message="Something is wrong with this call")
+        return self.gate.marked(answer)
 
     def tamper(self, response: Response) -> Response:
         """The same answer with another amount."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from email import message_from_bytes
+from email.message import Message
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -31,6 +33,18 @@ def parse(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
 def of_body(body: bytes) -> dict[str, Any]:
     """The fields of a posted form. Raises ValueError."""
     return parse(parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=bool(body)))
+
+
+def parts_of(body: bytes, content_type: str) -> dict[str, bytes]:
+    """The parts of a multipart form by their names."""
+    whole = message_from_bytes(b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body)
+    found: dict[str, bytes] = {}
+    for part in whole.get_payload() if whole.is_multipart() else []:
+        name = part.get_param("name", header="content-disposition") if isinstance(part, Message) else None
+        content = part.get_payload(decode=True) if isinstance(part, Message) else None
+        if isinstance(name, str) and isinstance(content, bytes):
+            found[name] = content
+    return found
 
 
 def items_of(value: object) -> list[Any]:

@@ -49,11 +49,11 @@ class Gate:
 
     def get(self, handler: Handler, *, public: bool = False) -> Callable[[Request], Response]:
         """A call that asks."""
-        return lambda request: self._marked(self._let_in(request, handler, public=public))
+        return lambda request: self.marked(self._let_in(request, handler, public=public))
 
     def post(self, handler: Handler, *, public: bool = False) -> Callable[[Request], Response]:
         """A call that changes something: its Idempotency-Key gets one answer."""
-        return lambda request: self._marked(self._once(request, handler, public=public))
+        return lambda request: self.marked(self._once(request, handler, public=public))
 
     def _once(self, request: Request, handler: Handler, *, public: bool) -> Response:
         key = request.headers.get("idempotency-key", "")
@@ -104,7 +104,8 @@ class Gate:
                         return merchant, name == "publishableKey"
         return None, False
 
-    def _marked(self, response: Response) -> Response:
+    def marked(self, response: Response) -> Response:
+        """The answer with its own number, which every one of Stripe's has."""
         headers = {"Request-Id": f"req_Sbx{self._world.next_number()}", "Stripe-Version": VERSION, **response.headers}
         return dataclasses.replace(response, headers=headers)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -21,7 +20,6 @@ SLOW_SECONDS: Final = 1.0
 """How long a refund to a card that is slow, or that fails later, takes."""
 RESPONSE_DAYS: Final = 7
 GONE: Final = (Stage.PAID, Stage.PENDING)
-_PURPOSE: Final = re.compile(rb'name="purpose"\r\n\r\n([a-z_]+)\r\n')
 
 Tell = Callable[[Payment, str, dict[str, Any], float], None]
 """Sends the merchant an event about an object, after so many seconds."""
@@ -254,13 +252,13 @@ class Returns:
 
     def create_file(self, call: Call) -> Response:
         """POST /v1/files, as multipart."""
-        body = call.request.body
-        purpose = _PURPOSE.search(body)
-        if purpose is None or b'name="file"; filename=' not in body:
+        parts = form.parts_of(call.request.body, call.request.headers.get("content-type", ""))
+        purpose = parts.get("purpose", b"").decode()
+        if not purpose or not parts.get("file"):
             return error(400, code="parameter_missing", message="A purpose and a file are needed.", param="file")
         identifier = f"file_3Sbx{self.sandbox.world.next_number():016d}"
-        self._files[call.merchant.code, identifier] = purpose.group(1).decode()
+        self._files[call.merchant.code, identifier] = purpose
+        size = len(parts["file"])
         return json_response(
-            {"id": identifier, "object": "file", "created": now_ms() // 1000, "purpose": purpose.group(1).decode(),
-             "size": len(body)}
-        )  # fmt: skip
+            {"id": identifier, "object": "file", "created": now_ms() // 1000, "purpose": purpose, "size": size}
+        )

@@ -21,6 +21,7 @@ BESIDE = ("charge.", "checkout.session.completed", "refund.", "payment_intent.cr
 
 class StripeDriver(Driver):
     code = "stripe"
+    account = "acct_sandbox_one"
     signed = ("id", "object", "type", "created", "livemode", "data", "api_version")
     unsigned = {}
     declined = ReportStatus.PENDING
@@ -30,12 +31,12 @@ class StripeDriver(Driver):
 
     def __init__(self, sandbox: RunningSandbox, inbox: Inbox) -> None:
         super().__init__(sandbox, inbox)
-        for name, settings in (("one", self.settings()), ("two", self.somebody_else())):
+        for account, settings in ((self.account, self.settings()), ("acct_sandbox_two", self.somebody_else())):
             keys = {
                 "secretKey": settings["secret_key"], "publishableKey": settings["publishable_key"],
                 "webhookSecret": settings["webhook_secret"], "webhookUrl": inbox.url,
             }  # fmt: skip
-            self.control("POST", "/merchants", {"provider": "stripe", "code": f"acct_sandbox_{name}", "keys": keys})
+            self.control("POST", "/merchants", {"provider": "stripe", "code": account, "keys": keys})
 
     def settings(self) -> dict[str, object]:
         return {
