@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
@@ -68,13 +68,15 @@ class NewPayment:
 class Opened:
     """A payment that can be paid, and the attempt to pay it by. `is_replay`: it was there before this call.
 
-    `ways` are the accounts that come next, should this attempt's say no.
+    `ways` are the accounts that come next, should this attempt's say no. `client_secret` is the gateway's, for a card
+    form in the payer's browser; it is known in this call only, as nobody keeps it.
     """
 
     payment: Payment
     attempt: Attempt
     is_replay: bool
     ways: tuple[Way, ...] = ()
+    client_secret: str = field(default="", repr=False)
 
 
 def create_payment(*, wish: NewPayment, at: datetime) -> Opened:
@@ -206,7 +208,10 @@ def _current_or_next(payment: Payment, method: PaymentMethod, plan: Plan, *, act
             raise IdempotencyInFlight("The same payment is being started right now.")
         raise AttemptUndecided("The last attempt's outcome is not known yet; try again in a minute.")
     is_same = last.method_id == method.id
-    if is_same and last.status in SHOWABLE and (last.pay_url or last.qr_text or not accounts.of(last.account).notifies):
+    is_somewhere = (
+        last.pay_url or last.qr_text or last.gateway_transaction_id
+    )  # the last: a card form of the shop's own
+    if is_same and last.status in SHOWABLE and (is_somewhere or not accounts.of(last.account).notifies):
         return Opened(payment, last, is_replay=True)
     if last.number >= settings.MAX_ATTEMPTS_PER_PAYMENT:
         raise TooManyAttempts("This payment has used up its attempts.")
@@ -368,7 +373,7 @@ def _note_checkout(opened: Opened, checkout: Checkout, *, at: datetime) -> Opene
         if not gateway.notifies:
             kind = EmailMessageLog.Kind.TRANSFER_DETAILS if gateway.asks_payer else EmailMessageLog.Kind.ORDER_CREATED
             emails.queue(payment, kind, at=at)
-    return Opened(payment, attempt, is_replay=False)
+    return Opened(payment, attempt, is_replay=False, client_secret=checkout.client_secret)
 
 
 @transaction.atomic(durable=True)
