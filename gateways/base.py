@@ -78,7 +78,8 @@ class ReportAbout(StrEnum):
 class ReportStatus(StrEnum):
     """What the gateway says of it, in our words."""
 
-    PENDING = "pending"
+    PENDING = "pending"  # waiting, mostly for the payer
+    PROCESSING = "processing"  # the payer has done their part: the gateway or a bank still decides
     AUTHORIZED = "authorized"
     PAID = "paid"
     FAILED = "failed"

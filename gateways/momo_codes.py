@@ -99,6 +99,8 @@ BY_PAYER: Final = frozenset(
     {Meaning.INSUFFICIENT, Meaning.DECLINED, Meaning.BY_CUSTOMER, Meaning.CANCELLED, Meaning.EXPIRED}
 )
 """The payer, or the payer's bank, said no: another of our accounts would hear the same."""
+UNDER_WAY: Final = frozenset({7000, 7002})
+"""Nobody waits for the payer any more."""
 RETRY_REFUND_AFTER_SECONDS: Final = 3600
 
 
@@ -113,6 +115,8 @@ def payment_status(code: int) -> ReportStatus:
     Only a final code ends a payment. 99 is final in the manual, which yet says to ask before giving up: so unknown.
     """
     row = look_up(code)
+    if code in UNDER_WAY:
+        return ReportStatus.PROCESSING
     if row.meaning in _STATUS:
         return _STATUS[row.meaning]
     return ReportStatus.FAILED if row.final and code != 99 else ReportStatus.UNKNOWN

@@ -96,7 +96,7 @@ INTENT_STATUS: Final[Mapping[str, ReportStatus]] = {
     "requires_payment_method": ReportStatus.PENDING,  # new, or a try failed: another card may still pay
     "requires_confirmation": ReportStatus.PENDING,
     "requires_action": ReportStatus.PENDING,
-    "processing": ReportStatus.PENDING,
+    "processing": ReportStatus.PROCESSING,
     "requires_capture": ReportStatus.AUTHORIZED,
     "succeeded": ReportStatus.PAID,
     "canceled": ReportStatus.CANCELLED,

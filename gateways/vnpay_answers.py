@@ -97,7 +97,9 @@ def refund_report(request: RefundRequest, reply: Reply) -> Report:
         status=status,
         about=ReportAbout.REFUND,
         money=messages.amount_in(data.get("vnp_Amount")),
-        gateway_transaction_id=number if status in (ReportStatus.PAID, ReportStatus.PENDING) else "",
+        gateway_transaction_id=number
+        if status in (ReportStatus.PAID, ReportStatus.PENDING, ReportStatus.PROCESSING)
+        else "",
         occurred_at=messages.time_in(data.get("vnp_PayDate")),
         code=status_code,
         message=_text_of(status_code),

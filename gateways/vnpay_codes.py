@@ -18,6 +18,7 @@ class Meaning(StrEnum):
 
     SUCCEEDED = "succeeded"
     PENDING = "pending"
+    IN_REVIEW = "in_review"  # the payer has paid, VNPay looks into it
     INSUFFICIENT = "failed_insufficient"
     BY_CUSTOMER = "failed_by_customer"
     DECLINED = "declined"
@@ -46,7 +47,7 @@ PAYMENT_CODES: Final[dict[str, Code]] = {
     "00": Code(Meaning.SUCCEEDED, "success"),
     "05": Code(Meaning.DECLINED, "insufficient funds (PDF), or too many wrong passwords"),  # sources disagree
     "06": Code(Meaning.BY_CUSTOMER, "wrong one-time code (PDF)"),
-    "07": Code(Meaning.PENDING, "money taken, suspicious transaction"),
+    "07": Code(Meaning.IN_REVIEW, "money taken, suspicious transaction"),
     "08": Code(Meaning.GATEWAY_ERROR, "bank maintenance (older list)"),
     "09": Code(Meaning.DECLINED, "card or account not registered for online banking"),
     "10": Code(Meaning.BY_CUSTOMER, "wrong card data more than three times"),
@@ -66,10 +67,10 @@ TRANSACTION_STATUS: Final[dict[str, Code]] = {
     "00": Code(Meaning.SUCCEEDED, "success"),
     "01": Code(Meaning.PENDING, "not finished"),
     "02": Code(Meaning.DECLINED, "error"),
-    "04": Code(Meaning.PENDING, "reversed: the bank debited, VNPay has no success"),
+    "04": Code(Meaning.IN_REVIEW, "reversed: the bank debited, VNPay has no success"),
     "05": Code(Meaning.REFUND_PENDING, "refund being processed"),
     "06": Code(Meaning.REFUND_PENDING, "refund sent to the bank"),
-    "07": Code(Meaning.PENDING, "suspected fraud"),
+    "07": Code(Meaning.IN_REVIEW, "suspected fraud"),
     "08": Code(Meaning.EXPIRED, "the time to pay is over (PDF)"),
     "09": Code(Meaning.REFUND_REJECTED, "refund rejected"),
     "10": Code(Meaning.SUCCEEDED, "delivered (PDF)"),
@@ -116,6 +117,7 @@ RETRY_REFUND_AFTER_SECONDS: Final = 3600
 _STATUS: Final[dict[Meaning, ReportStatus]] = {
     Meaning.SUCCEEDED: ReportStatus.PAID,
     Meaning.PENDING: ReportStatus.PENDING,
+    Meaning.IN_REVIEW: ReportStatus.PROCESSING,
     Meaning.EXPIRED: ReportStatus.EXPIRED,
     Meaning.DECLINED: ReportStatus.FAILED,
     Meaning.INSUFFICIENT: ReportStatus.FAILED,
@@ -135,7 +137,9 @@ def told_status(code: str, status: str) -> ReportStatus:
     """
     if (code, status) == (SUCCESS, SUCCESS):
         return ReportStatus.PAID
-    if code == "07" or status in ("04", "07") or (code, status) == (SUCCESS, "01"):
+    if code == "07" or status in ("04", "07"):
+        return ReportStatus.PROCESSING
+    if (code, status) == (SUCCESS, "01"):
         return ReportStatus.PENDING
     if code in (SUCCESS, "99"):
         return ReportStatus.UNKNOWN

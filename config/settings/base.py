@@ -178,6 +178,8 @@ EXPIRY_GRACE: timedelta = read.duration(env, "EXPIRY_GRACE", default="15m")
 """How long after its end we wait for a gateway that does not answer before a payment expires."""
 AUTHORIZATION_LIFETIME: timedelta = read.duration(env, "AUTHORIZATION_LIFETIME", default="3d")
 """How long reserved money waits for its capture before we give it free."""
+PROCESSING_LIFETIME: timedelta = read.duration(env, "PROCESSING_LIFETIME", default="7d")
+"""How long a payment waits for a gateway that is still deciding: a second approver at a bank has a week."""
 MAX_ATTEMPTS_PER_PAYMENT = read.integer(env, "MAX_ATTEMPTS_PER_PAYMENT", default=10, at_least=1)
 ROUTE_TRIES = read.integer(env, "ROUTE_TRIES", default=2, at_least=1)
 """Accounts that one request may try in turn, each after a definite no of the one before."""

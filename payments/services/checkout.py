@@ -203,6 +203,8 @@ def _current_or_next(payment: Payment, method: PaymentMethod, plan: Plan, *, act
     """The attempt that is under way by this method, or the next one. Never a second beside an undecided one."""
     last = payment.attempts.order_by("number").last()
     assert last is not None, "a payment has an attempt from its first commit"
+    if payment.status == PaymentStatus.PROCESSING:
+        raise AttemptUndecided("The payment provider is checking this payment; a second one could be paid twice.")
     if last.status in UNDECIDED:
         if last.status == AttemptStatus.SENT and at - last.created_at < IN_FLIGHT:
             raise IdempotencyInFlight("The same payment is being started right now.")

@@ -180,6 +180,7 @@ _STATUS: Final = {
     ReportStatus.FAILED: R.FAILED,
     ReportStatus.CANCELLED: R.FAILED,
     ReportStatus.PENDING: R.PENDING,
+    ReportStatus.PROCESSING: R.PENDING,
     ReportStatus.UNKNOWN: R.UNKNOWN,
 }
 

@@ -281,6 +281,7 @@ def _authorize(report: Report, heard: Heard, payment: Payment, attempt: Attempt)
 
 _UNPAID = {
     ReportStatus.PENDING: AttemptStatus.PENDING,
+    ReportStatus.PROCESSING: AttemptStatus.PENDING,
     ReportStatus.FAILED: AttemptStatus.FAILED,
     ReportStatus.CANCELLED: AttemptStatus.CANCELLED,
     ReportStatus.EXPIRED: AttemptStatus.EXPIRED,
@@ -293,20 +294,32 @@ def _note_unpaid(report: Report, heard: Heard, payment: Payment, attempt: Attemp
     status = _UNPAID.get(report.status)
     if status is None or status == attempt.status or status not in ATTEMPT_TRANSITIONS[attempt.status]:
         return Outcome.NOTHING_NEW
-    if status == AttemptStatus.PENDING and attempt.status == AttemptStatus.REQUIRES_ACTION:
+    if report.status is ReportStatus.PENDING and attempt.status == AttemptStatus.REQUIRES_ACTION:
         return Outcome.NOTHING_NEW  # "waiting for the payer" is what we said already
     if status == AttemptStatus.PENDING:
         was = attempt.status
         attempt.move_to(status, at=heard.at)
         attempt.save(update_fields=["status", "updated_at"])
-        attempts.note(attempt, was, source=heard.source, at=heard.at, actor=heard.who)
+        attempts.note(attempt, was, source=heard.source, at=heard.at, actor=heard.who, reason=report.message)
     else:
         attempt.failure_code, attempt.failure_message = report.code[:60], report.message[:250]
         _end_attempt(attempt, status, report.gateway_transaction_id, heard)
         outbox.publish(events.transaction_failed(payment, attempt, at=heard.at))
         cases.answer_questions(attempt, at=heard.at, actor=heard.who)
+    if report.status is ReportStatus.PROCESSING:
+        _wait_for(payment, at=heard.at)
+    elif payment.status == PaymentStatus.PROCESSING and status != AttemptStatus.PENDING:
+        payment.move_to(PaymentStatus.AWAITING_PAYMENT, at=heard.at)
+        payment.expires_at = attempt.expires_at  # the customer's own time goes on, or is over
     _follow(payment, attempt, heard)
     return Outcome.NOTED
+
+
+def _wait_for(payment: Payment, *, at: datetime) -> None:
+    """The customer has done their part: nobody may pay beside it, and its end may take a bank's days."""
+    if payment.status == PaymentStatus.AWAITING_PAYMENT:
+        payment.move_to(PaymentStatus.PROCESSING, at=at)
+        payment.expires_at = max(payment.expires_at, at + settings.PROCESSING_LIFETIME)
 
 
 def _follow(payment: Payment, attempt: Attempt, heard: Heard) -> None:
@@ -323,7 +336,7 @@ def _follow(payment: Payment, attempt: Attempt, heard: Heard) -> None:
         status = _ENDS_AUTHORIZED[AttemptStatus(attempt.status)]
         endings.end_unpaid(payment, status, attempt=attempt, reason=status.value, at=heard.at, actor=heard.who)
         return
-    payment.save(update_fields=["status", "updated_at", "events_count"])
+    payment.save(update_fields=["status", "updated_at", "expires_at", "events_count"])
 
 
 _ENDS_AUTHORIZED = {

@@ -287,7 +287,8 @@ def test_an_answer_without_a_word_is_no_receipt(vnpay: VNPayDriver) -> None:
 # --- codes -----------------------------------------------------------------------------------------------------------
 
 P, F, U, E = ReportStatus.PENDING, ReportStatus.FAILED, ReportStatus.UNKNOWN, ReportStatus.EXPIRED
-FAILURES = dict.fromkeys(codes.PAYMENT_CODES, F) | {"00": U, "07": P, "11": E, "99": U}
+W = ReportStatus.PROCESSING
+FAILURES = dict.fromkeys(codes.PAYMENT_CODES, F) | {"00": U, "07": W, "11": E, "99": U}
 
 
 @pytest.mark.parametrize("code", sorted(codes.PAYMENT_CODES))
@@ -300,8 +301,8 @@ def test_a_code_of_a_payment_that_did_not_succeed(code: str) -> None:
 @pytest.mark.parametrize(
     ("code", "status", "expected"),
     [
-        ("00", "00", ReportStatus.PAID), ("00", "01", P), ("00", "02", U), ("00", "04", P), ("00", "05", U), ("00", "07", P),
-        ("00", "08", U), ("00", "20", U), ("00", "", U), ("24", "00", U), ("07", "00", P), ("07", "07", P), ("24", "01", U),
+        ("00", "00", ReportStatus.PAID), ("00", "01", P), ("00", "02", U), ("00", "04", W), ("00", "05", U), ("00", "07", W),
+        ("00", "08", U), ("00", "20", U), ("00", "", U), ("24", "00", U), ("07", "00", W), ("07", "07", W), ("24", "01", U),
         ("11", "08", E), ("24", "08", E), ("24", "11", F), ("24", "09", U), ("", "", U), ("", "02", U), ("42", "02", U),
         ("99", "02", U), ("99", "00", U), ("0", "0", U),
     ],
@@ -312,14 +313,14 @@ def test_paid_needs_both_codes_and_a_contradiction_is_unknown(code: str, status:
 
 def test_the_tables_are_the_documents() -> None:
     assert {code: row.meaning.value for code, row in codes.PAYMENT_CODES.items()} == {
-        "00": "succeeded", "05": "declined", "06": "failed_by_customer", "07": "pending", "08": "gateway_error",
+        "00": "succeeded", "05": "declined", "06": "failed_by_customer", "07": "in_review", "08": "gateway_error",
         "09": "declined", "10": "failed_by_customer", "11": "expired", "12": "declined", "13": "failed_by_customer",
         "24": "failed_by_customer", "51": "failed_insufficient", "65": "declined", "75": "gateway_error",
         "79": "failed_by_customer", "99": "declined",
     }  # fmt: skip
     assert {code: row.meaning.value for code, row in codes.TRANSACTION_STATUS.items()} == {
-        "00": "succeeded", "01": "pending", "02": "declined", "04": "pending", "05": "refund_pending",
-        "06": "refund_pending", "07": "pending", "08": "expired", "09": "refund_rejected", "10": "succeeded",
+        "00": "succeeded", "01": "pending", "02": "declined", "04": "in_review", "05": "refund_pending",
+        "06": "refund_pending", "07": "in_review", "08": "expired", "09": "refund_rejected", "10": "succeeded",
         "11": "declined", "20": "succeeded",
     }  # fmt: skip
     assert {code: row.meaning.value for code, row in codes.QUERY_CODES.items()} == {
@@ -337,8 +338,8 @@ def test_the_tables_are_the_documents() -> None:
 @pytest.mark.parametrize(
     ("status", "payment", "refund"),
     [
-        ("00", ReportStatus.PAID, ReportStatus.PAID), ("01", P, U), ("02", F, U), ("04", P, U), ("05", U, P), ("06", U, P),
-        ("07", P, U), ("08", E, U), ("09", U, F), ("10", ReportStatus.PAID, U), ("11", F, U), ("20", ReportStatus.PAID, U),
+        ("00", ReportStatus.PAID, ReportStatus.PAID), ("01", P, U), ("02", F, U), ("04", W, U), ("05", U, P), ("06", U, P),
+        ("07", W, U), ("08", E, U), ("09", U, F), ("10", ReportStatus.PAID, U), ("11", F, U), ("20", ReportStatus.PAID, U),
         ("", U, U), ("33", U, U),
     ],
 )  # fmt: skip
@@ -384,7 +385,7 @@ def test_a_suspicious_transaction_waits_and_is_then_released_or_refused(vnpay: V
     (released,) = vnpay.end(request.reference, "pay")
     (refused,) = vnpay.end(other.reference, "decline")
 
-    assert (vnpay.heard(suspicious).status, waiting.status) == (P, P)
+    assert (vnpay.heard(suspicious).status, waiting.status) == (W, W)
     assert [vnpay.heard(one).status for one in (released, refused)] == [ReportStatus.PAID, F]
 
 

@@ -18,6 +18,7 @@ from gateways.sandbox.provider import Outcome
 from gateways.sandbox.server import RunningSandbox
 from gateways.sandbox.state import Payment as SandboxPayment
 from gateways.sandbox.vnpay import INVENTED
+from payments.errors import AttemptUndecided
 from payments.models import Attempt, MoneyCase, Notification, Payment, PaymentMethod, Refund
 from payments.services import accounts, checkout, expiry, refund_steps, refunds
 from payments.services.checkout import NewPayment, Opened
@@ -201,11 +202,34 @@ def test_money_for_an_order_we_do_not_have_is_answered_01_and_held(method: Payme
 def test_suspicious_money_waits_for_vnpays_word(opened: Any, vnpay: VNPaySide, books: Any) -> None:
     made = opened()
 
-    assert tell(vnpay.pay(made.attempt, code=7))["RspCode"] == "02"  # nothing new: the customer still acts
-    assert (Payment.objects.get().status, books()) == (PaymentStatus.AWAITING_PAYMENT, {})
+    assert tell(vnpay.pay(made.attempt, code=7))["RspCode"] == "00"
+    assert (Payment.objects.get().status, books()) == (PaymentStatus.PROCESSING, {})
 
     assert tell(vnpay.pay(made.attempt))["RspCode"] == "00"
     assert Payment.objects.get().status == PaymentStatus.SUCCEEDED
+
+
+def test_nobody_pays_beside_suspicious_money_and_its_end_may_take_days(opened: Any, vnpay: VNPaySide, at: Any) -> None:
+    made = opened()
+    tell(vnpay.pay(made.attempt, code=7))
+
+    with pytest.raises(AttemptUndecided):
+        checkout.pay_again(payment_id=made.payment.id, method=None, actor="customer:1", at=at + timedelta(minutes=2))
+    assert expiry.expire_overdue(at=at + timedelta(days=6)) == 0
+    assert Attempt.objects.count() == 1
+    assert expiry.expire_overdue(at=at + timedelta(days=8)) == 1
+
+
+def test_suspicious_money_that_is_refused_leaves_the_customer_their_own_time(
+    opened: Any, vnpay: VNPaySide, at: Any
+) -> None:
+    made = opened()
+    tell(vnpay.pay(made.attempt, code=7))
+
+    tell(vnpay.pay(made.attempt, Outcome.DECLINE))
+
+    payment = Payment.objects.get()
+    assert (payment.status, payment.expires_at) == (PaymentStatus.AWAITING_PAYMENT, made.attempt.expires_at)
 
 
 def test_a_link_that_nobody_has_opened_yet_is_no_failure(opened: Any, vnpay: VNPaySide, at: Any) -> None:
