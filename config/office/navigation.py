@@ -29,6 +29,7 @@ GROUPS: Final[tuple[tuple[Any, tuple[Entry, ...]], ...]] = (
         _("Decisions"),
         (
             (_("Refunds"), "undo", "payments_refund_changelist", "", "payments.view_refund"),
+            (_("Disputes"), "gavel", "payments_dispute_changelist", "?status=open", "payments.view_dispute"),
             (
                 _("Money cases"),
                 "help",

@@ -20,6 +20,7 @@ from payments.admin.payments import keys_of
 from payments.models import (
     Attempt,
     Capture,
+    Dispute,
     EmailMessageLog,
     GatewayAccount,
     MoneyCase,
@@ -35,7 +36,7 @@ MAX_LENGTH: Final = 200
 MAX_FOUND: Final = 50
 
 PREFIXES: Final[dict[str, type[Any]]] = {
-    "pay": Payment, "att": Attempt, "cap": Capture, "re": Refund, "case": MoneyCase, "ntf": Notification,
+    "pay": Payment, "att": Attempt, "cap": Capture, "re": Refund, "dp": Dispute, "case": MoneyCase, "ntf": Notification,
     "eml": EmailMessageLog, "ord": Order, "gwa": GatewayAccount, "dl": DeadLetter, "apr": Approval, "key": ApiKey,
 }  # fmt: skip
 
@@ -95,6 +96,7 @@ def _elsewhere(term: str, may_see: Callable[[type[Any]], bool]) -> Iterator[Hit]
             (Order, Order.objects.filter(order_id=term)),
             (Order, Order.objects.filter(pk__in=ShopOrder.objects.filter(shop_order_id=term).values("order_id"))),
             (Refund, Refund.objects.filter(gateway_reference=term)),
+            (Dispute, Dispute.objects.filter(account__in=accounts, gateway_dispute_id=term)),
             (Shop, Shop.objects.filter(pk=term)),
             (JournalEntry, JournalEntry.objects.filter(reference=term)),
             (Account, Account.objects.filter(code=term)),
@@ -104,7 +106,7 @@ def _elsewhere(term: str, may_see: Callable[[type[Any]], bool]) -> Iterator[Hit]
     ]
     if not parts:
         return
-    models = {model._meta.label: model for model in (Order, Refund, Shop, JournalEntry, Account, Capture)}
+    models = {model._meta.label: model for model in (Order, Refund, Dispute, Shop, JournalEntry, Account, Capture)}
     for label, key in parts[0].union(*parts[1:])[:MAX_FOUND]:
         yield _hit(models[label], key, term)
 

@@ -29,7 +29,8 @@ from config.office import chart
 from ledger import chart as accounts
 from ledger import selectors
 from ledger.models import Account
-from payments.models import Attempt, Capture, GatewayAccount, MoneyCase, Refund
+from payments.models import Attempt, Capture, Dispute, GatewayAccount, MoneyCase, Refund
+from payments.services.disputes import NEAR
 from payments.states import AttemptStatus, RefundStatus
 
 log = structlog.get_logger(__name__)
@@ -93,6 +94,8 @@ class Numbers:
     suspense_short: Money
     refund_payable: Money
     refunds: dict[str, tuple[int, int]]
+    disputes: tuple[int, int]
+    disputes_due: int
     approvals: int
     unknown: int
     dead: int
@@ -147,6 +150,8 @@ def read(*, at: datetime) -> Numbers:
         suspense_short=held[accounts.suspense_short().code],
         refund_payable=held[accounts.refund_payable().code],
         refunds={f"{row['status']}:{row['route']}": (row["n"], int(row["total"])) for row in found},
+        disputes=_open_disputes(),
+        disputes_due=Dispute.objects.unanswered(due_before=at + NEAR).count(),
         approvals=Approval.objects.filter(status=Approval.Status.PENDING).count(),
         unknown=Attempt.objects.filter(status=AttemptStatus.UNKNOWN).count(),
         dead=DeadLetter.objects.filter(status=DeadLetter.Status.OPEN).count(),
@@ -185,6 +190,7 @@ def _tiles(n: Numbers, at: datetime) -> list[Tile]:
         Tile(_("Refunds to approve"), number(sum(c for c, _m in to_approve)), listing("payments_refund", status=RefundStatus.PENDING_APPROVAL), _tone(len(to_approve)), "payments.view_refund", _sum(to_approve)),
         Tile(_("Refunds to send by bank"), number(by_bank[0]), listing("payments_refund", status=RefundStatus.APPROVED, route=Refund.Route.BANK), _tone(by_bank[0]), "payments.view_refund", _sum([by_bank] if by_bank[0] else [])),
         Tile(_("Refunds that need a hand"), number(sum(c for c, _m in by_hand)), listing("payments_refund", status=RefundStatus.NEEDS_OPERATOR), _tone(len(by_hand), Tone.BAD), "payments.view_refund", _sum(by_hand)),
+        Tile(_("Disputes due in 48 hours"), number(n.disputes_due), listing("payments_dispute", due="soon"), _tone(n.disputes_due, Tone.BAD), "payments.view_dispute", _("%(n)s open, %(amount)s") % {"n": number(n.disputes[0]), "amount": money_text(Money(n.disputes[1], CURRENCY))} if n.disputes[0] else ""),
         Tile(_("Approvals waiting"), number(n.approvals), listing("core_approval", status="pending"), _tone(n.approvals), "core.view_approval"),
         Tile(_("Attempts of unknown outcome"), number(n.unknown), listing("payments_attempt", status="unknown"), _tone(n.unknown), "payments.view_attempt"),
         Tile(_("Dead letters"), number(n.dead), listing("core_deadletter", status="open"), _tone(n.dead, Tone.BAD), "core.view_deadletter"),
@@ -282,6 +288,12 @@ def _rates(at: datetime) -> tuple[GatewayRate, ...]:
         GatewayRate(codes[row["account_id"]], row["total"], row["paid"], row["unpaid"], row["unknown"]) for row in rows
     ]
     return tuple(sorted(rates, key=lambda rate: -rate.total))
+
+
+def _open_disputes() -> tuple[int, int]:
+    """How many have no outcome, and their sum in the currency of the tiles."""
+    row = Dispute.objects.open().aggregate(n=Count("pk"), total=Sum("amount_minor", filter=Q(currency=CURRENCY)))
+    return row["n"], int(row["total"] or 0)
 
 
 def _cases() -> tuple[CaseAge, ...]:

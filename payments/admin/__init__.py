@@ -1,5 +1,27 @@
 """Payments in the back office, a file per noun."""
 
-from payments.admin import attempts, captures, cases, catalogue, emails, notifications, orders, payments, refunds
+from payments.admin import (
+    attempts,
+    captures,
+    cases,
+    catalogue,
+    disputes,
+    emails,
+    notifications,
+    orders,
+    payments,
+    refunds,
+)
 
-__all__ = ["attempts", "captures", "cases", "catalogue", "emails", "notifications", "orders", "payments", "refunds"]
+__all__ = [
+    "attempts",
+    "captures",
+    "cases",
+    "catalogue",
+    "disputes",
+    "emails",
+    "notifications",
+    "orders",
+    "payments",
+    "refunds",
+]

@@ -217,6 +217,7 @@ def _question(obj: MoneyCase) -> Facts:
             (_("Payment"), to("payments_payment", obj.payment_id) if obj.payment_id else NOTHING),
             (_("Attempt"), to("payments_attempt", obj.attempt_id) if obj.attempt_id else NOTHING),
             (_("Refund"), to("payments_refund", obj.refund_id) if obj.refund_id else NOTHING),
+            (_("Dispute"), to("payments_dispute", obj.dispute_id) if obj.dispute_id else NOTHING),
         ),
     )
 

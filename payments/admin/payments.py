@@ -71,6 +71,7 @@ class NoteworthyFilter(ChoiceFilter):
         ("case", _("open case")),
         ("late", _("paid late")),
         ("refunded", _("refunded")),
+        ("disputed", _("disputed")),
         ("unknown", _("outcome unknown")),
     )
 
@@ -82,6 +83,8 @@ class NoteworthyFilter(ChoiceFilter):
             return queryset.filter(is_late=True)
         if self.value() == "refunded":
             return queryset.filter(refunded_minor__gt=0)
+        if self.value() == "disputed":
+            return queryset.filter(disputed_minor__gt=0)
         if self.value() == "unknown":
             return queryset.filter(pk__in=Attempt.objects.filter(status="unknown").values("payment_id"))
         return queryset
@@ -215,6 +218,7 @@ class PaymentAdmin(ReadOnlyAdmin):
             _captures(obj),
             *drawn,
             _refunds(story),
+            _disputes(story),
             _cases(story),
             timeline.drawing(story),
             _messages(story),
@@ -331,6 +335,25 @@ def _refunds(story: timeline.Story) -> Table:
     ]
     heads = columns(_("Refund"), num(_("Amount")), _("Way"), _("State"), _("Reason"), _("Asked by"), _("When"))
     return Table(_("Refunds"), heads, rows, _("Nothing was refunded."))
+
+
+def _disputes(story: timeline.Story) -> Table:
+    rows = [
+        (
+            to("payments_dispute", d.pk),
+            money(d.amount),
+            d.get_reason_class_display(),
+            words.state(d, words.DISPUTE),
+            when(d.respond_by),
+            d.get_liability_display(),
+            when(d.opened_at),
+        )
+        for d in story.disputes
+    ]
+    heads = columns(
+        _("Dispute"), num(_("Amount")), _("Reason"), _("State"), _("Answer until"), _("Borne by"), _("Opened")
+    )
+    return Table(_("Disputes"), heads, rows, _("Nobody disputes this payment."))
 
 
 def _cases(story: timeline.Story) -> Table:

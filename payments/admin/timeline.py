@@ -16,7 +16,7 @@ from config.core.models import AuditEntry, OutboxEvent
 from ledger.admin.t_accounts import title_of
 from ledger.models import JournalEntry
 from payments.admin import words
-from payments.models import Attempt, AttemptEvent, EmailMessageLog, MoneyCase, Notification, Payment, Refund
+from payments.models import Attempt, AttemptEvent, Dispute, EmailMessageLog, MoneyCase, Notification, Payment, Refund
 from payments.states import AttemptStatus
 
 
@@ -47,6 +47,7 @@ class Story:
     notifications: Sequence[Notification]
     journals: Sequence[JournalEntry]
     refunds: Sequence[Refund]
+    disputes: Sequence[Dispute]
     cases: Sequence[MoneyCase]
     emails: Sequence[EmailMessageLog]
     events: Sequence[OutboxEvent]
@@ -65,10 +66,12 @@ def read(payment: Payment) -> Story:
     refunds = list(payment.refunds.select_related("approval").order_by("created_at"))
     cases = list(payment.cases.select_related("refund").order_by("opened_at"))
     refunds += [case.refund for case in cases if case.refund and case.refund.payment_id is None]
-    subjects = [payment.pk, *(refund.pk for refund in refunds)]
+    disputes = list(payment.disputes.select_related("account").order_by("created_at"))
+    subjects = [payment.pk, *(refund.pk for refund in refunds), *(dispute.pk for dispute in disputes)]
     objects = Q(object_type="payment", object_id=payment.pk)
     objects |= Q(object_type="refund", object_id__in=[refund.pk for refund in refunds])
     objects |= Q(object_type="case", object_id__in=[case.pk for case in cases])
+    objects |= Q(object_type="dispute", object_id__in=[dispute.pk for dispute in disputes])
     return Story(
         payment=payment,
         attempts=attempts,
@@ -76,6 +79,7 @@ def read(payment: Payment) -> Story:
         notifications=list(payment.notifications.defer("body", "query").order_by("received_at")[:200]),
         journals=list(JournalEntry.objects.filter(subject__in=subjects).order_by("id")),
         refunds=refunds,
+        disputes=disputes,
         cases=cases,
         emails=list(payment.emails.order_by("created_at")[:100]),
         events=list(OutboxEvent.objects.filter(aggregate_type="payment", aggregate_id=payment.pk).order_by("position")),

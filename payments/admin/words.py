@@ -69,6 +69,23 @@ NOTIFICATION: Final[Words] = {
     N.RETRYING: (Tone.WARN, _("Something failed on our side; it is tried again.")),
     N.DEAD: (Tone.BAD, _("Given up; a dead letter holds it.")),
 }
+DISPUTE_EVENTS: Final[Mapping[str, Text]] = {
+    "opened": _("heard of"),
+    "money_withdrawn": _("money taken by the gateway"),
+    "attached": _("payment named"),
+    "evidence_added": _("document added"),
+    "contested": _("contested"),
+    "given_up": _("given up"),
+    "answer_confirmed": _("answer arrived"),
+    "answer_unknown": _("no word whether the answer arrived"),
+    "answer_refused": _("answer refused by the gateway"),
+    "accept_proposed": _("giving up proposed"),
+    "won_proposed": _("proposed as won"),
+    "lost_proposed": _("proposed as lost"),
+    "platform_proposed": _("the platform's liability proposed"),
+    "platform_liable": _("the platform is liable"),
+}
+"""What a dispute's history says besides its states."""
 CASE: Final[Words] = {
     C.OPEN: (Tone.WARN, _("Nobody has proposed what to do.")),
     C.PROPOSED: (Tone.BUSY, _("Waits for a second person.")),

@@ -30,12 +30,12 @@ def settle(dispute: Dispute, payment: Payment | None, *, is_taken: bool, at: dat
     _count(dispute, payment, at=at, actor=actor)
     if is_taken and not dispute.withdrawn_minor:
         dispute.withdrawn_minor = dispute.amount_minor
-        _post(dispute, "opened", postings.dispute_opened(_source(dispute), dispute.withdrawn, dispute.fee), at, actor)
+        _post(dispute, "opened", postings.dispute_opened(source_of(dispute), dispute.withdrawn, dispute.fee), at, actor)
     if not dispute.withdrawn_minor or dispute.booked:
         return
     if dispute.status == DisputeStatus.WON:
         dispute.booked = Dispute.Booked.WON
-        _post(dispute, "won", postings.dispute_won(_source(dispute), dispute.withdrawn), at, actor)
+        _post(dispute, "won", postings.dispute_won(source_of(dispute), dispute.withdrawn), at, actor)
     elif dispute.status in LOST_DISPUTES:
         _book_lost(dispute, payment, at=at, actor=actor)
     faultpoints.reach("dispute.booked")
@@ -51,7 +51,7 @@ def book_fee(dispute: Dispute, fee: Money, *, at: datetime, actor: str) -> None:
     if not change or not dispute.withdrawn_minor:
         return  # before the money is taken, the fee is booked together with it
     dispute.fee_changes += 1
-    _post(dispute, f"fee:{dispute.fee_changes}", postings.dispute_fee(_source(dispute), change), at, actor)
+    _post(dispute, f"fee:{dispute.fee_changes}", postings.dispute_fee(source_of(dispute), change), at, actor)
 
 
 def book_platform_liable(dispute: Dispute, *, at: datetime, actor: str, reason: str) -> None:
@@ -181,7 +181,8 @@ def _rest(money: Money, lines: list[DisputeLine]) -> Money:
     return money - Money(sum(line.cash_minor for line in lines), money.currency)
 
 
-def _source(dispute: Dispute) -> chart.AccountRef:
+def source_of(dispute: Dispute) -> chart.AccountRef:
+    """The account that the disputed money was taken from."""
     return money_source(dispute.capture) if dispute.capture else chart.gateway_clearing(dispute.account.code)
 
 

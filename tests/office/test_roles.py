@@ -15,14 +15,29 @@ from config.office import roles
 from payments.models import Refund
 from tests.office.conftest import Day
 
-ORDERS: Final = {"payment", "attempt", "capture", "refund", "order", "shop", "emailmessagelog", "paymentmethod"}
+ORDERS: Final = {
+    "payment",
+    "attempt",
+    "capture",
+    "refund",
+    "dispute",
+    "order",
+    "shop",
+    "emailmessagelog",
+    "paymentmethod",
+}
 MONEY: Final = ORDERS | {"moneycase", "notification", "gatewayaccount", "approval", "account", "journalentry"}
 ACT: Final = {
     "payment.refresh", "payment.collected", "payment.confirm-transfer", "payment.import-statement", "payment.not-collected", "payment.capture", "payment.pay-link",
     "payment.cancel", "attempt.ask",
 }  # fmt: skip
-DECIDE: Final = {f"{thing}.{word}" for thing in ("approval", "refund", "moneycase") for word in ("approve", "reject")}
+DECIDE: Final = {
+    f"{thing}.{word}" for thing in ("approval", "refund", "dispute", "moneycase") for word in ("approve", "reject")
+}
 HAND: Final = {"refund.settle", "refund.retry", "refund.ask"}
+DISPUTES: Final = {
+    f"dispute.{deed}" for deed in ("open", "evidence", "contest", "accept", "end", "platform", "attach", "ask")
+}
 LETTERS: Final = {"payment.resend", "emailmessagelog.resend"}
 
 SEES: Final[dict[str, set[str]]] = {
@@ -38,9 +53,11 @@ SEES: Final[dict[str, set[str]]] = {
 }
 DOES: Final[dict[str, set[str]]] = {
     "finance_viewer": set(),
-    "finance_operator": ACT | HAND | LETTERS | {"payment.refund", "moneycase.propose", "moneycase.name-payment"},
+    "finance_operator": ACT | HAND | DISPUTES | LETTERS | {
+        "payment.refund", "moneycase.propose", "moneycase.name-payment",
+    },
     "finance_approver": DECIDE,
-    "treasury": HAND,
+    "treasury": HAND | DISPUTES,
     "accountant": set(),
     "support": LETTERS | {"payment.refund"},
     "ops": {
