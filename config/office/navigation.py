@@ -90,6 +90,7 @@ GROUPS: Final[tuple[tuple[Any, tuple[Entry, ...]], ...]] = (
                 "",
                 "payments.view_paymentmethod",
             ),
+            (_("Channel catalogue"), "apps", "payments_channel_catalogue", "", "payments.view_paymentmethod"),
             (_("Merchant accounts"), "hub", "payments_gatewayaccount_changelist", "", "payments.view_gatewayaccount"),
             (_("API keys"), "key", "core_apikey_changelist", "", "core.view_apikey"),
             (_("People"), "group", "core_user_changelist", "", "core.view_user"),
@@ -117,7 +118,7 @@ def _item(request: HttpRequest, entry: Entry) -> dict[str, Any] | None:
         address = reverse(f"admin:{name}")
     except NoReverseMatch:  # a page that is not part of this installation
         return None
-    is_list = name != "index" and not request.path.endswith("/trial-balance/")
+    is_list = name != "index" and not request.path.endswith(("/trial-balance/", "/channels/"))
     active = request.path == address or (is_list and request.path.startswith(address))
     return {"title": title, "icon": icon, "link": address + query, "active": active}
 

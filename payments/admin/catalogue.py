@@ -8,7 +8,9 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponseRedirect
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
@@ -36,6 +38,7 @@ from config.core.admin.panels import Facts, Figure, Panel, Table, columns, field
 from config.core.admin.readonly import ReadOnlyAdmin
 from config.core.money import EXPONENTS, Money, MoneyError
 from gateways import registry
+from payments.admin import channels
 from payments.models import GatewayAccount, PaymentMethod
 from payments.services import catalogue
 from payments.states import NotificationStatus
@@ -267,6 +270,17 @@ class PaymentMethodAdmin(ReadOnlyAdmin):
     deeds = (
         Deed(name="edit", label=_("Change"), permission="payments.change_paymentmethod", run=_save_method, form=MethodForm, icon="edit"),
     )  # fmt: skip
+
+    def get_urls(self) -> list[URLPattern]:
+        """With the channel catalogue."""
+        ours = [path("channels/", self._wrapped(self.channels_view), name="payments_channel_catalogue")]
+        return [*ours, *super().get_urls()]
+
+    def channels_view(self, request: HttpRequest) -> HttpResponse:
+        """Every channel that the gateways' documents list."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return channels.view(request, self.admin_site.each_context(request))
 
     @admin.display(description=_("name"))
     def name_shown(self, obj: PaymentMethod) -> Cell:

@@ -18,7 +18,9 @@ from payments.models import PaymentMethod
 from tests.office.conftest import Day, open_payment
 
 PAGES: list[Any] = sorted(admin.site._registry.values(), key=lambda page: page.model._meta.label)
-BESIDE = ("admin:index", "admin:find", "admin:ledger_trial_balance", "admin:password_change")
+BESIDE = (
+    "admin:index", "admin:find", "admin:ledger_trial_balance", "admin:payments_channel_catalogue", "admin:password_change",
+)  # fmt: skip
 
 
 def _name(page: Any, word: str) -> str:
