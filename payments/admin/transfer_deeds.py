@@ -29,11 +29,13 @@ from payments.states import CaseStatus
 MAX_UPLOAD: Final = 5 * 1024 * 1024
 KEPT_SECONDS: Final = 3600
 SHOWN: Final = 500
+OWN: Final = "own"
+"""The choice of an account's own columns."""
 
 VERDICTS: Final[dict[Verdict, tuple[Text, Tone]]] = {
     Verdict.PAYS: (_("pays"), Tone.GOOD),
-    Verdict.HELD: (_("held, opens a case"), Tone.WARN),
-    Verdict.UNKNOWN_REFERENCE: (_("unknown reference, opens a case"), Tone.WARN),
+    Verdict.HELD: (_("held with a case"), Tone.WARN),
+    Verdict.UNKNOWN_REFERENCE: (_("unknown reference, held with a case"), Tone.WARN),
     Verdict.NO_REFERENCE: (_("no reference"), Tone.CALM),
     Verdict.KNOWN: (_("known already"), Tone.CALM),
     Verdict.DIFFERS: (_("known with another amount"), Tone.BAD),
@@ -93,8 +95,8 @@ class StatementForm(DeedForm):
     """A file, its account, its columns. Between preview and import the file is kept for an hour."""
 
     account = forms.ModelChoiceField(label=_("Bank account"), queryset=GatewayAccount.objects.none(), empty_label=None)
-    bank = forms.ChoiceField(label=_("Columns"), required=False)
-    file = forms.FileField(label=_("Statement"), required=False, help_text=_("CSV (UTF-8) or XLSX, up to 5 MB."))
+    bank = forms.ChoiceField(label=_("Columns"))
+    file = forms.FileField(label=_("Statement"), help_text=_("CSV (UTF-8) or XLSX, up to 5 MB."))
     hold_rest = forms.BooleanField(
         label=_("Hold money without a reference too"),
         required=False,
@@ -105,12 +107,15 @@ class StatementForm(DeedForm):
     def prepare(self) -> None:
         """The accounts and maps there are."""
         self.fields["account"].queryset = GatewayAccount.objects.filter(gateway=transfers.GATEWAY).order_by("code")  # type: ignore[attr-defined]
-        choices = [("", _("as set for the account")), *((name, name.upper()) for name in sorted(bank_formats.FORMATS))]
+        choices = [(OWN, _("as set for the account")), *((name, name.upper()) for name in sorted(bank_formats.FORMATS))]
+        self.fields["file"].required = not self.data.get("kept")
         self.fields["bank"].choices = choices  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         """The content of the file, of this request or of the preview before it."""
         data: dict[str, Any] = super().clean() or {}
+        if self.errors:
+            return data
         upload = data.get("file")
         if upload is not None:
             if upload.size > MAX_UPLOAD:
@@ -125,9 +130,7 @@ class StatementForm(DeedForm):
         token = hashlib.sha256(data["content"]).hexdigest()
         cache.set(self._key(token), (data["content"], data["name"]), KEPT_SECONDS)
         self.data = {**self.data.dict(), "kept": token}  # type: ignore[attr-defined]  # a POST; no field has two values
-        self.fields["file"].help_text = _t("%(name)s is at hand; choose a file only to take another.") % {
-            "name": data["name"]
-        }
+        self["file"].help_text = _t("%(name)s is at hand; choose a file only to take another.") % {"name": data["name"]}
 
     def _kept(self, token: str) -> tuple[bytes, str]:
         found = cache.get(self._key(token)) if re.fullmatch(r"[0-9a-f]{64}", token) else None
@@ -140,7 +143,8 @@ class StatementForm(DeedForm):
 
 
 def _read(data: Mapping[str, Any]) -> statements.Statement:
-    return statements.read(content=data["content"], name=data["name"], account=data["account"], bank=data["bank"])
+    bank = "" if data["bank"] == OWN else data["bank"]
+    return statements.read(content=data["content"], name=data["name"], account=data["account"], bank=bank)
 
 
 def _preview(obj: Any, data: Mapping[str, Any]) -> Sequence[Panel]:
@@ -156,13 +160,14 @@ def _preview(obj: Any, data: Mapping[str, Any]) -> Sequence[Panel]:
 
 def _row(one: Planned) -> tuple[Any, ...]:
     word, tone = VERDICTS[one.verdict]
-    problem = one.problem.label if one.problem and one.verdict is Verdict.HELD else ""
+    if one.problem and one.verdict is Verdict.HELD:
+        word = f"{word}: {one.problem.label}"
     return (
         str(one.line.row),
         when(one.transfer.occurred_at),
         clipped(one.transfer.number, 24),
         money(one.transfer.money),
-        chip(word, tone, problem),
+        chip(word, tone),
         to("payments_payment", one.payment.id) if one.payment else NOTHING,
         clipped(one.transfer.text, 60),
     )
@@ -174,7 +179,7 @@ def _import(doing: Doing) -> Done:
     ).outcomes
     paid, failed = found.pop(Outcome.APPLIED.value, 0), found.pop("error", 0)
     found.pop(Outcome.ALREADY_APPLIED.value, 0)
-    return _t("%(paid)s payments paid, %(held)s lines held with a case, %(failed)s could not be booked.") % {
+    return _t("Payments paid: %(paid)s. Held with a case: %(held)s. Could not be booked: %(failed)s.") % {
         "paid": paid,
         "held": sum(found.values()),
         "failed": failed,

@@ -129,6 +129,7 @@ def test_a_statement_is_looked_at_and_then_booked_without_choosing_it_again(
     preview = imported(operator, bank, file=file, _preview="1")
 
     assert preview.status_code == 200
+    assert "sao-ke.csv is at hand" in preview.text
     assert ">pays<" in preview.text and ">no reference<" in preview.text and waiting.pk in preview.text
     assert not Capture.objects.exists()
     kept = preview.text.partition('name="kept" value="')[2].partition('"')[0]
@@ -136,7 +137,7 @@ def test_a_statement_is_looked_at_and_then_booked_without_choosing_it_again(
 
     answer = operator.post(reverse(IMPORT), {"account": bank.pk, "bank": "generic", "kept": kept}, follow=True)
 
-    assert "1 payments paid, 0 lines held with a case, 0 could not be booked." in answer.text
+    assert "Payments paid: 1. Held with a case: 0. Could not be booked: 0." in answer.text
     waiting.refresh_from_db()
     assert (waiting.status, Capture.objects.count()) == ("succeeded", 1)
 

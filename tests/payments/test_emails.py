@@ -21,7 +21,7 @@ from config.core.money import Money
 from payments import letters
 from payments.errors import EmailRefused, PaymentNotFound
 from payments.models import AttemptEvent, EmailMessageLog, Payment, PaymentMethod
-from payments.services import checkout, emails, expiry, refunds
+from payments.services import checkout, emails, expiry, refunds, transfers
 from tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -124,6 +124,52 @@ def test_cash_on_delivery_is_told_when_the_order_is_placed(
 
     assert outbox[0].subject == "Đơn hàng ORD-8: thanh toán khi nhận hàng"
     assert "50.000\u00a0₫" in outbox[0].body
+
+
+@pytest.mark.parametrize(
+    ("locale", "subject", "words"),
+    [
+        (
+            "vi",
+            "Đơn hàng ORD-8: cách thanh toán bằng chuyển khoản",
+            ("Số tài khoản: 0123456789", "Nội dung chuyển khoản: {}", "350.000\u00a0₫"),
+        ),
+        (
+            "en",
+            "Your order ORD-8: how to pay by bank transfer",
+            ("Account number: 0123456789", "Text of the transfer: {}", "₫350,000"),
+        ),
+    ],
+)
+def test_a_bank_transfer_is_told_with_account_amount_and_text(
+    order: Any, bank_method: PaymentMethod, outbox: list[Any], locale: str, subject: str, words: tuple[str, ...]
+) -> None:
+    made = order(order_id="ORD-8", amount_minor=350_000)
+    wish = checkout.NewPayment(
+        order_id=made.order_id, method=bank_method, client="shop", actor="customer:1", locale=locale
+    )
+    reference = checkout.create_payment(wish=wish, at=timezone.now()).attempt.gateway_reference
+
+    send()
+
+    assert outbox[0].subject == subject
+    assert all(word.format(reference) in outbox[0].body for word in words)
+    assert all(
+        part in outbox[0].alternatives[0][0] for part in (reference, "0123456789", "CONG TY CHO HOA", "Vietcombank")
+    )
+
+
+def test_a_transfer_that_came_at_once_needs_no_letter_how_to_make_it(
+    order: Any, bank_method: PaymentMethod, outbox: list[Any]
+) -> None:
+    wish = checkout.NewPayment(order_id=order().order_id, method=bank_method, client="shop", actor="customer:1")
+    payment = checkout.create_payment(wish=wish, at=timezone.now()).payment
+    transfer = transfers.Transfer(number="FT1", money=payment.amount, occurred_at=timezone.now())
+    transfers.confirm(payment_id=payment.id, transfer=transfer, actor="user:a@example.com", at=timezone.now())
+
+    send()
+
+    assert [message.subject[:11] for message in outbox] == ["Đã nhận tha"]
 
 
 @pytest.mark.parametrize("is_wanted", [True, False])

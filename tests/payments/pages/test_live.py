@@ -10,6 +10,7 @@ from django.utils import timezone
 from playwright.sync_api import BrowserContext, expect
 from playwright.sync_api import Page as Tab
 
+from config.core.money import Money
 from payments.models import AttemptEvent, PaymentMethod
 from payments.services import expiry
 from tests.payments.pages.conftest import Page
@@ -103,3 +104,27 @@ def test_the_page_works_without_scripts(open_page: OpenPage, live_server: Any, b
 
     expect(tab.locator("h1")).to_have_text("Thanh toán khi nhận hàng")
     context.close()
+
+
+def test_a_transfers_details_can_be_copied(
+    open_page: OpenPage,
+    bank_method: PaymentMethod,
+    live_server: Any,
+    page: Tab,
+    complaints: list[str],
+    context: BrowserContext,
+) -> None:
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    payment = open_page(bank_method, money=Money(350_000, "VND"), locale="en")
+    page.goto(live_server.url + payment.path)
+    copied = []
+    buttons = page.locator("button.copy")
+    expect(buttons).to_have_count(3)
+    for button in buttons.all():
+        button.click()
+        expect(button).to_have_text("Copied")
+        copied.append(page.evaluate("navigator.clipboard.readText()"))
+
+    assert copied == ["0123456789", "350000", payment.attempt.gateway_reference]
+    expect(page.locator("#live")).to_have_text("Copied")
+    expect(buttons.first).to_have_text("Copy", timeout=5_000)

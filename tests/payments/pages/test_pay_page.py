@@ -12,12 +12,13 @@ from django.utils import timezone
 
 from config.core import breaker
 from config.core.breaker import State
+from config.core.money import Money
 from gateways.sandbox.faults import Fault
 from gateways.sandbox.provider import Outcome
 from payments import links
 from payments.errors import GatewayTimeout
 from payments.models import Attempt, AttemptEvent, Payment, PaymentMethod
-from payments.services import checkout, expiry
+from payments.services import checkout, expiry, transfers
 from tests.payments.pages.conftest import Page
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -307,3 +308,52 @@ def test_a_payment_that_failed_is_not_asked_to_be_tried_again_while_its_gateway_
     assert "Try again" not in html
     assert '<button name="method" value="cod">' in html
     assert "Please choose another way to pay." in html
+
+
+# --- Bank transfer ---------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [
+        ("vi", ("Số tài khoản", "Nội dung chuyển khoản", "Sao chép")),
+        ("en", ("Account number", "Text of the transfer", "Copy")),
+    ],
+)
+def test_a_transfer_shows_its_qr_account_amount_and_text(
+    open_page: OpenPage, bank_method: PaymentMethod, locale: str, words: tuple[str, ...]
+) -> None:
+    page = open_page(bank_method, money=Money(350_000, "VND"), locale=locale)
+
+    response = page.get()
+
+    html = response.content.decode()
+    assert (stage(response), html.count("<svg")) == ("waiting", 2)
+    assert "0123456789" in html and "CONG TY CHO HOA" in html and "Vietcombank" in html
+    for copied in ("0123456789", "350000", page.attempt.gateway_reference):
+        assert f'data-copy="{copied}"' in html
+    assert all(word in html for word in words)
+    assert 'id="clock"' not in html  # three days: a date says more than a countdown
+    assert "style=" not in html and "onclick" not in html
+
+
+def test_a_transfer_that_was_confirmed_is_paid_and_its_account_is_shown_no_more(
+    open_page: OpenPage, bank_method: PaymentMethod
+) -> None:
+    page = open_page(bank_method, money=Money(350_000, "VND"))
+    transfer = transfers.Transfer(number="FT1", money=page.payment.amount, occurred_at=timezone.now())
+    transfers.confirm(payment_id=page.payment_id, transfer=transfer, actor="user:a@example.com", at=timezone.now())
+
+    response = page.get()
+
+    assert stage(response) == "paid"
+    assert b"0123456789" not in response.content
+
+
+def test_from_a_transfer_the_customer_may_turn_to_another_way_and_back(
+    open_page: OpenPage, bank_method: PaymentMethod
+) -> None:
+    page = open_page(bank_method, money=Money(350_000, "VND"))
+    page.post(method="momo")
+    page.post(method="bank_transfer")
+
+    assert [attempt.status for attempt in page.payment.attempts.order_by("number")] == ["requires_action"] * 3
+    assert page.attempt.gateway_reference.encode() in page.get().content
