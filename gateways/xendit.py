@@ -6,20 +6,18 @@ that the sender knows a token, so whatever one tells is asked for again: docs/ga
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import hashlib
 import hmac
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from typing import ClassVar, Final
+from urllib.parse import urlsplit
 
 from config.core import ids, strict_json
-from gateways import channels, xendit_settlement
+from gateways import channels, xendit_returns, xendit_settlement
 from gateways import xendit_answers as answers
+from gateways import xendit_codes as codes
 from gateways import xendit_messages as messages
 from gateways.base import (
     Acknowledgement,
@@ -38,20 +36,16 @@ from gateways.base import (
     ReportInvalid,
     ReportStatus,
 )
-from gateways.http import JSON_TYPE, HttpClient, Reply, Timeouts, is_loopback
+from gateways.http import Reply, is_loopback
 from gateways.settlement import SettlementFile
+from gateways.xendit_calls import Calls
 
 PRODUCTION_HOST: Final = "api.xendit.co"
 LIVE_KEY: Final = "xnd_production_"
 TEST_KEY: Final = "xnd_development_"
 PROOF_HEADER: Final = "x-callback-token"
 LONGEST_INVOICE: Final = timedelta(days=365)
-MAX_PAGES: Final = 100
 TRANSACTIONS_PER_PAGE: Final = 50
-PAID, FAILED = "paid", "failed"
-"""Which of the two redirect addresses of an invoice a browser came back by."""
-_REFERENCE: Final = re.compile(f"[{ids.ALPHABET}]{{26}}")
-_SIGNATURE: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +95,7 @@ class Xendit(Gateway):
     def create_checkout(self, request: CheckoutRequest) -> Checkout:
         """Open an invoice. Sent once: a second call would make a second live link, as Xendit has no key against it."""
         body = self._invoice(request)
-        reply = self._post("/v2/invoices", body, operation="create")
+        reply = self._calls.post("/v2/invoices", body, operation="create")
         if reply.status >= 400:
             raise answers.problem("create", reply)
         data = reply.data
@@ -130,8 +124,8 @@ class Xendit(Gateway):
             "currency": request.money.currency,
             "description": messages.free_text(request.description, limit=250) or request.reference,
             "invoice_duration": max(int(lifetime.total_seconds()), 1),
-            "success_redirect_url": self._way_back(request, PAID),
-            "failure_redirect_url": self._way_back(request, FAILED),
+            "success_redirect_url": self._way_back(request, xendit_returns.PAID),
+            "failure_redirect_url": self._way_back(request, xendit_returns.FAILED),
             "should_send_email": False,
         }
         if channel_codes := _codes(request.channel):
@@ -158,29 +152,13 @@ class Xendit(Gateway):
     # --- coming back -------------------------------------------------------------------------------------------------
 
     def _way_back(self, request: CheckoutRequest, result: str) -> str:
-        """Our return address, with whose payment it is. Xendit adds and signs nothing, so this part is signed by us."""
-        fields = {"external_id": request.reference, "result": result}
-        fields["signature"] = _way_back_signature(self.webhook_token, fields)
-        return f"{request.return_url}{'&' if '?' in request.return_url else '?'}{urlencode(fields)}"
+        return xendit_returns.address(request.return_url, request.reference, result, token=self.webhook_token)
 
     def read_return(self, message: HttpMessage) -> Report:
         """Which payment a browser came back from. PENDING, whatever the address says: Xendit warns against believing
         it. The signature is ours and only shows that this browser was sent by an invoice of ours.
         """
-        try:
-            pairs = parse_qsl(message.query, keep_blank_values=True, errors="strict", max_num_fields=64)
-        except ValueError as error:
-            raise ReportInvalid("xendit: the query cannot be read") from error
-        fields = dict(pairs)
-        if len(fields) != len(pairs):
-            raise ReportInvalid("xendit: a parameter occurs twice")
-        reference, result, signature = (fields.get(name, "") for name in ("external_id", "result", "signature"))
-        if not _REFERENCE.fullmatch(reference) or result not in (PAID, FAILED) or not _SIGNATURE.fullmatch(signature):
-            raise ReportInvalid("xendit: the return is not one of ours")
-        expected = [_way_back_signature(token, fields) for token in self._tokens]
-        if not any(hmac.compare_digest(signature.encode(), one.encode()) for one in expected):
-            raise ReportInvalid("xendit: the return's signature does not hold")
-        return Report(reference=reference, status=ReportStatus.PENDING, code=result)
+        return xendit_returns.read(message.query, tokens=self._tokens)
 
     # --- hearing -----------------------------------------------------------------------------------------------------
 
@@ -218,7 +196,7 @@ class Xendit(Gateway):
             return self._asked_invoice(identifier) or _unknown(report)
         if kind == messages.REFUND:
             return self._asked_refund(identifier) or _unknown(report)
-        if not _REFERENCE.fullmatch(report.reference):
+        if not xendit_returns.REFERENCE.fullmatch(report.reference):
             # An invoice's payment may be told a second time under a reference that Xendit made: not ours to book.
             return _unknown(report)
         if invoices := self._invoices(report.reference):
@@ -234,7 +212,18 @@ class Xendit(Gateway):
     # --- asking ------------------------------------------------------------------------------------------------------
 
     def query(self, request: QueryRequest) -> Report:
-        """Ask about an attempt: by the id that create told, or else for all invoices of its reference."""
+        """Ask about an attempt: by the id that create told, or else for all invoices of its reference.
+
+        Raises GatewayRejected where Xendit does not take our key.
+        """
+        try:
+            return self._asked(request)
+        except GatewayUnavailable as error:
+            if codes.refusal(error.code) is not codes.Refusal.AUTH_ERROR:
+                raise
+            raise GatewayRejected(str(error), code=error.code, raw=error.raw) from error
+
+    def _asked(self, request: QueryRequest) -> Report:
         known = request.gateway_transaction_id
         if known.startswith("py-"):
             return self._asked_payment(known) or self._lost(request)
@@ -250,7 +239,7 @@ class Xendit(Gateway):
         return Report(reference=request.reference, status=ReportStatus.UNKNOWN, code="not_found")
 
     def _asked_invoice(self, identifier: str, *, reference: str = "") -> Report | None:
-        reply = self._get(f"/v2/invoices/{identifier}", operation="query")
+        reply = self._calls.get(f"/v2/invoices/{identifier}", operation="query")
         if reply is None:
             return None
         report = messages.invoice_report(reply.data)
@@ -260,14 +249,14 @@ class Xendit(Gateway):
 
     def _invoices(self, reference: str) -> list[Report]:
         """Every invoice by this reference; a create that was repeated somewhere left more than one."""
-        reply = self._get("/v2/invoices", [("external_id", reference)], operation="query")
+        reply = self._calls.get("/v2/invoices", [("external_id", reference)], operation="query")
         if reply is None:
             return []
         reports = [messages.invoice_report(one) for one in answers.items(reply.data)]
         return [one for one in reports if one.reference == reference]
 
     def _asked_payment(self, identifier: str) -> Report | None:
-        reply = self._get(f"/v3/payments/{identifier}", operation="query")
+        reply = self._calls.get(f"/v3/payments/{identifier}", operation="query")
         if reply is None:
             return None
         if reply.data.get("payment_id") != identifier:
@@ -276,7 +265,7 @@ class Xendit(Gateway):
 
     def _asked_session(self, identifier: str) -> Report | None:
         """COMPLETED says that the customer was through with the page; the payment tells of the money."""
-        reply = self._get(f"/sessions/{identifier}", operation="query")
+        reply = self._calls.get(f"/sessions/{identifier}", operation="query")
         if reply is None:
             return None
         payment = messages.id_in(reply.data.get("payment_id"))
@@ -309,7 +298,7 @@ class Xendit(Gateway):
             "currency": request.money.currency,
             "reason": "REQUESTED_BY_CUSTOMER",
         }
-        reply = self._post("/refunds", body, operation="refund", headers={"idempotency-key": request.reference})
+        reply = self._calls.post("/refunds", body, operation="refund", headers={"idempotency-key": request.reference})
         if reply.status >= 400:
             raise answers.problem("refund", reply)
         report = messages.refund_report(reply.data)
@@ -324,35 +313,25 @@ class Xendit(Gateway):
             if found is not None and found.reference == request.reference:
                 return found
             return _no_refund(request, ReportStatus.UNKNOWN)
-        thing = self._refunded_thing(request)
-        pages: Sequence[tuple[str, str]] = [(name, str(value)) for name, value in thing.items()]
-        after = ""
-        for _ in range(MAX_PAGES):
-            reply = self._get("/refunds", [*pages, ("limit", "100"), *after_id(after)], operation="refund_query")
-            if reply is None:
-                return _no_refund(request, ReportStatus.UNKNOWN)
-            listed = answers.items(reply.data)
-            for item in listed:
-                if item.get("reference_id") == request.reference:
-                    return messages.refund_report(item)
-            after = messages.id_in(listed[-1].get("id")) if listed else ""
-            if reply.data.get("has_more") is not True or not after:
-                return _no_refund(request, ReportStatus.NOT_FOUND)
-        return _no_refund(request, ReportStatus.UNKNOWN)
+        thing = [(name, str(value)) for name, value in self._refunded_thing(request).items()]
+        for item in self._calls.listed("/refunds", [*thing, ("limit", "100")], operation="refund_query"):
+            if item.get("reference_id") == request.reference:
+                return messages.refund_report(item)
+        return _no_refund(request, ReportStatus.NOT_FOUND)
 
     def _refunded_thing(self, request: RefundRequest) -> dict[str, object]:
         """What a refund is of: an invoice, or the request of a payment of API v3."""
         known = request.gateway_transaction_id
         if not known.startswith("py-"):
             return {"invoice_id": known}
-        reply = self._get(f"/v3/payments/{known}", operation="query")
+        reply = self._calls.get(f"/v3/payments/{known}", operation="query")
         payment_request = messages.id_in(reply.data.get("payment_request_id")) if reply else ""
         if not payment_request:
             raise GatewayUnavailable("xendit refund: the payment's request is not told", code="no_payment_request")
         return {"payment_request_id": payment_request}
 
     def _asked_refund(self, identifier: str) -> Report | None:
-        reply = self._get(f"/refunds/{identifier}", operation="refund_query")
+        reply = self._calls.get(f"/refunds/{identifier}", operation="refund_query")
         if reply is None:
             return None
         if reply.data.get("id") != identifier:
@@ -368,67 +347,21 @@ class Xendit(Gateway):
     def settlements(self, *, since: datetime, until: datetime) -> Iterator[SettlementFile]:
         """What moved the balance in that span, a file per day and currency. Raises GatewayUnavailable."""
         span = [("updated[gte]", _utc(since)), ("updated[lte]", _utc(until)), ("limit", str(TRANSACTIONS_PER_PAGE))]
-        rows: list[dict[str, Any]] = []
-        for _ in range(MAX_PAGES):
-            after = after_id(messages.id_in(rows[-1].get("id"))) if rows else []
-            reply = self._get("/transactions", [*span, *after], operation="transactions")
-            if reply is None:
-                break
-            page = answers.items(reply.data)
-            rows += page
-            if reply.data.get("has_more") is not True or not page:
-                yield from xendit_settlement.files(rows)
-                return
-        raise GatewayUnavailable("xendit transactions: the list has no end", code="no_list")
+        rows = list(self._calls.listed("/transactions", span, operation="transactions"))
+        yield from xendit_settlement.files(rows)
 
     # --- the wire ----------------------------------------------------------------------------------------------------
 
-    def _post(
-        self, path: str, body: Mapping[str, object], *, operation: str, headers: Mapping[str, str] | None = None
-    ) -> Reply:
-        return self._client.post_bytes(
-            self._address(path),
-            messages.to_json(body).encode(),
-            content_type=JSON_TYPE,
-            operation=operation,
-            headers={**self._headers(path), **(headers or {})},
-            read=answers.read,
-        )
-
-    def _get(self, path: str, query: Sequence[tuple[str, str]] = (), *, operation: str) -> Reply | None:
-        """An answer below 400; None where Xendit has no such thing. Raises GatewayUnavailable for any other."""
-        reply = self._client.get(
-            self._address(path), query, operation=operation, headers=self._headers(path), read=answers.read
-        )
-        if reply.status == 404 and answers.error_code(reply).endswith(("NOT_FOUND", "NOT_FOUND_ERROR")):
-            return None
-        if reply.status >= 400:
-            raise answers.unanswered(operation, reply)
-        return reply
-
     @property
-    def _client(self) -> HttpClient:
-        return HttpClient(
-            gateway=self.code,
-            hosts=frozenset({self._host}),
-            plain_http_hosts=frozenset(self.plain_http_hosts),
-            timeouts=Timeouts(read=self.timeout_seconds, total=self.timeout_seconds),
+    def _calls(self) -> Calls:
+        return Calls(
+            secret_key=self.secret_key,
+            endpoint=self.endpoint,
+            api_version=self.api_version,
+            for_user_id=self.for_user_id,
+            timeout_seconds=self.timeout_seconds,
+            plain_http_hosts=self.plain_http_hosts,
         )
-
-    def _headers(self, path: str) -> dict[str, str]:
-        headers = {"Authorization": basic(self.secret_key)}
-        if path.startswith("/v3/"):
-            headers["api-version"] = self.api_version
-        if self.for_user_id:
-            headers["for-user-id"] = self.for_user_id
-        return headers
-
-    def _address(self, path: str) -> str:
-        return self.endpoint.rstrip("/") + path
-
-    @property
-    def _host(self) -> str:
-        return urlsplit(self.endpoint).hostname or ""
 
     @staticmethod
     def _odd(operation: str, what: str, reply: Reply) -> GatewayUnavailable:
@@ -441,23 +374,8 @@ def proves(token: str, headers: Mapping[str, str]) -> bool:
     return bool(token) and hmac.compare_digest(sent.encode(errors="backslashreplace"), token.encode())
 
 
-def basic(secret_key: str) -> str:
-    """The Authorization header: the key as user name, no password."""
-    return "Basic " + base64.b64encode(f"{secret_key}:".encode()).decode()
-
-
-def after_id(identifier: str) -> list[tuple[str, str]]:
-    """The question for the page after this object; nothing for the first page."""
-    return [("after_id", identifier)] if identifier else []
-
-
 def _utc(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-
-
-def _way_back_signature(token: str, fields: Mapping[str, str]) -> str:
-    text = f"xendit-return\n{fields['external_id']}\n{fields['result']}"
-    return hmac.new(token.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
 def _codes(channel: str) -> list[str]:

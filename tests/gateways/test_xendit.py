@@ -381,15 +381,30 @@ def test_an_invoice_that_xendit_told_us_of_and_does_not_know_is_no_end_of_the_pa
     assert xendit.query(request, xendit.build(**xendit.somebody_else())).status is ReportStatus.UNKNOWN
 
 
-@pytest.mark.parametrize(
-    "name", ["INVALID_API_KEY", "REQUEST_FORBIDDEN_ERROR", "RATE_LIMIT_EXCEEDED", "API_VALIDATION_ERROR"]
-)
+@pytest.mark.parametrize("name", ["RATE_LIMIT_EXCEEDED", "API_VALIDATION_ERROR", "TEMPORARILY_UNAVAILABLE"])
 def test_a_question_that_is_refused_was_not_answered(xendit: XenditDriver, name: str) -> None:
     request = xendit.opened()
     refused_by(xendit, name, "query")
 
     with pytest.raises(GatewayUnavailable) as caught:
         xendit.query(request)
+
+    assert caught.value.code == name
+
+
+@pytest.mark.parametrize("name", ["INVALID_API_KEY", "REQUEST_FORBIDDEN_ERROR"])
+def test_a_key_that_xendit_does_not_take_is_said_and_decides_nothing(xendit: XenditDriver, name: str) -> None:
+    """Whoever asks about a payment hears which it is; a message waits, and a refund stays as unknown as it was."""
+    request, message, paid = xendit.paid()
+    xendit.fault("answer_code", scope="operation", operation="query", code=xendit_rules.number_of_error(name))
+    xendit.fault("answer_code", scope="operation", operation="refund_query", code=xendit_rules.number_of_error(name))
+
+    with pytest.raises(GatewayRejected) as caught:
+        xendit.query(request)
+    with pytest.raises(GatewayUnavailable):
+        xendit.heard(message)
+    with pytest.raises(GatewayUnavailable):
+        refunds(xendit).query_refund(xendit.refund_of(request, paid, 1_000))
 
     assert caught.value.code == name
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from config.core.money import Money
-from gateways import xendit
+from gateways import xendit, xendit_calls
 from gateways.base import HttpMessage, Report, ReportInvalid, ReportStatus
 from gateways.sandbox import xendit_rules
 from gateways.xendit import Xendit
@@ -65,7 +65,7 @@ def test_the_sample_body_is_read_as_it_was_written() -> None:
 
 @pytest.mark.parametrize("vector", BASIC, ids=[one["api_key"][:24] for one in BASIC])
 def test_both_sides_write_and_read_the_key_as_the_document_does(vector: dict[str, Any]) -> None:
-    assert xendit.basic(vector["api_key"]) == vector["authorization"]
+    assert xendit_calls.basic(vector["api_key"]) == vector["authorization"]
     assert xendit_rules.key_of({"authorization": vector["authorization"]}) == vector["api_key"]
 
 

@@ -17,7 +17,8 @@ from gateways.sandbox.provider import Outcome
 from gateways.sandbox.state import Stage
 from payments.errors import GatewayTimeout
 from payments.models import Attempt, Dispute, MoneyCase, Notification, Payment, PaymentMethod, Refund
-from payments.services import checkout, expiry, refund_steps, refunds
+from payments.services import checkout, expiry, gateway_watch, refund_steps, refunds
+from payments.services.gateway_watch import Verdict
 from payments.services.refunds import NewRefund
 from payments.states import AttemptStatus, PaymentStatus, RefundStatus
 from tests import factories
@@ -199,6 +200,17 @@ def test_the_sample_of_the_dashboard_gets_200_and_changes_nothing(xendit_method:
     assert webhook({**sample, "currency": "IDR", "paid_amount": 50_000}).status_code == 200
 
     assert (Payment.objects.count(), MoneyCase.objects.count()) == (0, 0)
+
+
+def test_an_account_is_tried_with_a_harmless_question(xendit_method: PaymentMethod, xendit: Any, at: Any) -> None:
+    account = xendit_method.account
+    assert gateway_watch.ask(account, at=at).verdict is Verdict.FINE
+
+    account.secrets = {**account.secrets, "secret_key": "xnd_development_revoked"}
+    account.save()
+
+    answer = gateway_watch.ask(account, at=at)
+    assert (answer.verdict, answer.text) == (Verdict.REFUSED, "xendit query: INVALID_API_KEY")
 
 
 # --- refunds ---------------------------------------------------------------------------------------------------------
