@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 from urllib.parse import urlencode
 
-from gateways.sandbox import momo_page, stripe_page
 from gateways.sandbox import stripe_objects as objects
+from gateways.sandbox import stripe_page
 from gateways.sandbox import stripe_rules as rules
 from gateways.sandbox.courier import Parcel
 from gateways.sandbox.faults import Fault
@@ -221,13 +221,13 @@ class Stripe(Provider):
     def pay_page(self, request: Request) -> Response:
         """The card form, or what became of it."""
         payment = self._session(request)
-        return self._page(payment, request) if payment else html_response(momo_page.gone(), 404)
+        return self._page(payment, request) if payment else html_response(stripe_page.gone(), 404)
 
     def pay_form(self, request: Request) -> Response:
         """What the payer pressed."""
         payment, form = self._session(request), request.form()
         if payment is None:
-            return html_response(momo_page.gone(), 404)
+            return html_response(stripe_page.gone(), 404)
         self.lifecycle.expire_if_due(payment)
         if form.get("action") == "expire":
             with suppress(BadRequest):
@@ -243,9 +243,7 @@ class Stripe(Provider):
         if payment.fields["intent_status"] == "requires_action":
             return redirect(f"/c/3ds/{payment.token}?{urlencode({'lang': request.query.get('lang', '')})}")
         if payment.fields["error"]:
-            return self._page(
-                payment, request, problem=payment.fields["error"]["message"], typed=form.get("number", "")
-            )
+            return self._page(payment, request, typed=form.get("number", ""))
         return redirect(self.return_address(payment))
 
     def pay_state(self, request: Request) -> Response:
@@ -261,7 +259,7 @@ class Stripe(Provider):
         """The bank's question."""
         payment = self.sandbox.world.payment_by_token(request.arguments["token"])
         if payment is None or payment.fields["intent_status"] != "requires_action":
-            return html_response(momo_page.gone(), 404)
+            return html_response(stripe_page.gone(), 404)
         return html_response(
             stripe_page.proof_page(payment, language=_language(payment, request), merchant=payment.merchant)
         )
@@ -270,7 +268,7 @@ class Stripe(Provider):
         """The cardholder's answer to it."""
         payment = self.sandbox.world.payment_by_token(request.arguments["token"])
         if payment is None or payment.fields["intent_status"] != "requires_action":
-            return html_response(momo_page.gone(), 404)
+            return html_response(stripe_page.gone(), 404)
         if request.form().get("action") == "prove":
             self.lifecycle.try_card(payment, payment.fields["card"], proven=True)
         else:
@@ -301,7 +299,8 @@ class Stripe(Provider):
             return html_response(
                 stripe_page.closed_page(payment, language=language, merchant=payment.merchant, leave=leave)
             )
-        problem = problem or payment.fields["error"].get("message", "")
+        error = payment.fields["error"]
+        problem = problem or (stripe_page.refusal(error, language=language) if error else "")
         page = stripe_page.open_page(
             payment, language=language, merchant=payment.merchant, problem=problem, typed=typed
         )

@@ -36,6 +36,15 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "proof_good": "Yes, it is me", "proof_bad": "Fail the check", "powered": "A make-believe card page",
     },
 }  # fmt: skip
+REFUSALS: Final[dict[str, str]] = {
+    "insufficient_funds": "Thẻ không đủ tiền.",
+    "expired_card": "Thẻ đã hết hạn.",
+    "incorrect_cvc": "Mã CVC không đúng.",
+    "processing_error": "Lỗi khi xử lý thẻ. Vui lòng thử lại sau.",
+    "card_velocity_exceeded": "Thẻ bị từ chối: quá nhiều lần thanh toán trong thời gian ngắn.",
+    "payment_intent_authentication_failure": "Không xác thực được chủ thẻ. Vui lòng chọn thẻ khác.",
+}
+"""Why a card was refused, in Vietnamese; what is not here is a plain refusal. English comes with the error."""
 CHOICES: Final[dict[str, tuple[str, str]]] = {
     "4242424242424242": ("Thành công", "Succeeds"),
     "4000000000003220": ("3-D Secure", "3-D Secure"),
@@ -72,6 +81,13 @@ def open_page(payment: Payment, *, language: str, merchant: str, problem: str = 
     return _drawn("stripe_pay.html", payment, language, values, merchant=merchant, options=options)
 
 
+def refusal(error: dict[str, str], *, language: str) -> str:
+    """What the page says of a refused card."""
+    if _words(language)[0] == "en":
+        return error["message"]
+    return REFUSALS.get(error.get("decline_code") or error["code"], "Thẻ bị từ chối.")
+
+
 def closed_page(payment: Payment, *, language: str, merchant: str, leave: str) -> str:
     """What is left of a page that ended, with a way back."""
     language, words = _words(language)
@@ -82,6 +98,11 @@ def closed_page(payment: Payment, *, language: str, merchant: str, leave: str) -
 def proof_page(payment: Payment, *, language: str, merchant: str) -> str:
     """The bank's question."""
     return _drawn("stripe_proof.html", payment, _words(language)[0], {}, merchant=merchant)
+
+
+def gone() -> str:
+    """What a wrong address shows."""
+    return (TEMPLATES / "gone.html").read_text(encoding="utf-8")
 
 
 def _words(language: str) -> tuple[str, dict[str, str]]:
