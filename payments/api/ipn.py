@@ -22,6 +22,7 @@ from payments.services import accounts, notifications
 FIRST_MOMO: Final = "momo"
 FIRST_XENDIT: Final = "xendit"
 FIRST_FIUU: Final = "fiuu"
+FIRST_STRIPE: Final = "stripe"
 """The accounts that the reference systems' paths belong to."""
 
 
@@ -53,6 +54,12 @@ def xendit_webhook(request: HttpRequest) -> HttpResponse:
 def fiuu_webhook(request: HttpRequest) -> HttpResponse:
     """Fiuu's own form, or the JSON of the reference system under whose path this is (ACCEPTANCE E32)."""
     return _take(request, FIRST_FIUU, methods=("POST",))
+
+
+@csrf_exempt
+def stripe_webhook(request: HttpRequest) -> HttpResponse:
+    """Stripe's events under the path of the reference system."""
+    return _take(request, FIRST_STRIPE, methods=("POST",))
 
 
 def _take(request: HttpRequest, account: str, *, methods: Sequence[str]) -> HttpResponse:

@@ -31,6 +31,7 @@ urlpatterns = [
     path("v1/payment/get-url-again", reference.GetUrlAgain.as_view()),
     path("v1/transaction/callback", ipn.momo_callback),
     path("v1/payments/xendit/webhook", ipn.xendit_webhook),
+    path("api/v1/stripe/webhook", ipn.stripe_webhook),
     path("v1/admin/transactions", transactions.Transactions.as_view()),
     path("v1/admin/ledger", reference_ledger.Ledger.as_view()),
     path("v1/admin/statistics", statistics.Statistics.as_view()),

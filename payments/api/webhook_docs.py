@@ -62,6 +62,24 @@ XENDIT_EXAMPLE: Final = {
     "payment_channel": "BCA",
     "payment_id": "py-1",
 }
+STRIPE_FIELDS: Final = {
+    "id": {"type": "string"},
+    "object": {"type": "string", "enum": ["event"]},
+    "type": {"type": "string", "description": "What happened; unknown types are taken and ignored."},
+    "created": {"type": "integer"},
+    "livemode": {"type": "boolean"},
+    "api_version": {"type": "string"},
+    "data": {"type": "object", "description": "The object as it was then, in `object`."},
+}
+STRIPE_EXAMPLE: Final = {
+    "id": "evt_1",
+    "object": "event",
+    "type": "payment_intent.succeeded",
+    "created": 1795000000,
+    "livemode": False,
+    "api_version": "2026-10-28.endive",
+    "data": {"object": {"id": "pi_1", "object": "payment_intent", "status": "succeeded", "amount_received": 1099}},
+}
 FIUU_FORM: Final = (
     "nbcb", "amount", "orderid", "tranID", "domain", "status", "appcode", "error_code", "error_desc", "currency", "channel",
     "paydate", "extraP", "skey",
@@ -108,6 +126,7 @@ def add_webhooks(result: dict[str, Any], generator: Any, request: Any, public: b
         }
     }
     result["paths"]["/v1/payments/xendit/webhook"] = {"post": _xendit()}
+    result["paths"]["/api/v1/stripe/webhook"] = {"post": _stripe()}
     result["paths"]["/api/v1/webhooks/fiuu"] = {"post": _fiuu()}
     result["paths"]["/api/v1/webhooks/{gateway}/{account}"] = {
         "get": _webhook("get"),
@@ -153,6 +172,38 @@ def _xendit() -> dict[str, Any]:
             **_refused(),
             "404": {"description": "There is no such account.", "content": PROBLEM},
             "503": {"description": "Kept, as Xendit could not be asked about it; send it again."},
+        },
+    }
+
+
+def _stripe() -> dict[str, Any]:
+    return {
+        "operationId": "reference_stripe_webhook",
+        "tags": ["Gateways tell us"],
+        "summary": "Stripe's webhook",
+        "description": "To our first Stripe account. The signature is over the raw bytes and good for five minutes.",
+        "parameters": [
+            {
+                "name": "Stripe-Signature",
+                "in": "header",
+                "required": True,
+                "description": "t=<Unix time>,v1=<hex of HMAC-SHA256>[,v1=...]",
+                "schema": {"type": "string"},
+            }
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"type": "object", "properties": deepcopy(STRIPE_FIELDS)},
+                    "example": STRIPE_EXAMPLE,
+                }
+            },
+        },
+        "responses": {
+            "200": {"description": "Taken.", "content": {"application/json": {"schema": {"type": "object"}}}},
+            **_refused(),
+            "404": {"description": "There is no such account.", "content": PROBLEM},
         },
     }
 

@@ -139,6 +139,7 @@ def test_names_of_the_reference_systems_are_understood() -> None:
         "ORDER_DURATION": "1h30m",
         "CLIENT_IP": "https://front.example.vn",
         "RATE_LIMITS": "otp:0.2/5,exports:1/10",
+        "STRIPE_API_KEY": "sk_test_reference",
     }
     code, said = start(
         given,
@@ -149,6 +150,7 @@ def test_names_of_the_reference_systems_are_understood() -> None:
         "ORDER_DURATION",
         "RETURN_HOSTS",
         "RATE_LIMITS",
+        "GATEWAYS",
     )
 
     assert code == 0, said
@@ -162,6 +164,7 @@ def test_names_of_the_reference_systems_are_understood() -> None:
     assert found["ORDER_DURATION"] == "1:30:00"
     assert "front.example.vn" in found["RETURN_HOSTS"]
     assert found["RATE_LIMITS"] == {"otp": [0.2, 5], "exports": [1.0, 10]}
+    assert found["GATEWAYS"]["stripe"]["secret_key"] == "sk_test_reference"
 
 
 def test_a_proxy_of_ours_is_believed_about_https() -> None:

@@ -54,6 +54,7 @@ MATRIX: Final = [
     Row("GET", "v1/payment/get-url-again", anonymous=401, owner=409, other=404, service=409, stranger=403, staff=401),
     Row("POST", "v1/transaction/callback", **CALLBACK),
     Row("POST", "v1/payments/xendit/webhook", **CALLBACK),
+    Row("POST", "api/v1/stripe/webhook", **CALLBACK),
     Row("GET", "v1/admin/transactions", **REPORT),
     Row("GET", "v1/admin/ledger", **REPORT),
     Row("GET", "v1/admin/statistics", **REPORT),
@@ -101,6 +102,7 @@ PLAIN_VIEWS: Final = {
     "api/v1/webhooks/fiuu": {"POST"},
     "v1/transaction/callback": {"POST"},
     "v1/payments/xendit/webhook": {"POST"},
+    "api/v1/stripe/webhook": {"POST"},
     "api/v1/webhooks/<slug:gateway>/<slug:account>": {"GET", "POST"},
 }
 
@@ -117,7 +119,11 @@ def world(
     """customer-1's paid order with a refund, and money of nobody."""
     keys = {"merchant_id": "SB_nobody", "verify_key": "v" * 32, "secret_key": "s" * 32}
     accounts.ensure_first_accounts(
-        {"fiuu": keys, "xendit": {"secret_key": "xnd_development_1", "webhook_token": "token"}}
+        {
+            "fiuu": keys,
+            "xendit": {"secret_key": "xnd_development_1", "webhook_token": "token"},
+            "stripe": {"secret_key": "sk_test_1", "webhook_secret": "whsec_1"},
+        }
     )
     order(order_id="ORD-1")
     customer_client.send("/v1/payment/init", {"order_id": "ORD-1", "payment_method": "momo"})

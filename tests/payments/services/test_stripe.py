@@ -107,14 +107,14 @@ def form_method(account: GatewayAccount) -> PaymentMethod:
     return made
 
 
-def deliver(parcel: Parcel) -> int:
+def deliver(parcel: Parcel, path: str = "/api/v1/webhooks/stripe/stripe") -> int:
     """Stripe posts to our address; the HTTP status it reads."""
     assert parcel.sign is not None
     signature = parcel.sign(parcel.body)["Stripe-Signature"]
     return int(
         ApiClient()
         .generic(
-            "POST", "/api/v1/webhooks/stripe/stripe", parcel.body, content_type="application/json; charset=utf-8",
+            "POST", path, parcel.body, content_type="application/json; charset=utf-8",
             HTTP_STRIPE_SIGNATURE=signature,
         )
         .status_code
@@ -156,6 +156,19 @@ def test_three_events_of_one_payment_are_one_capture_whichever_comes_first(
     assert list(books()) == [f"cap:stripe:{number}" for number in numbers]
     assert {book["gw:stripe:clearing"] for book in books().values()} == {50_000}
     assert sorted(Notification.objects.values_list("status", flat=True)) == ["ignored"] * 6 + ["processed"] * 3
+
+
+def test_the_reference_systems_path_hears_the_first_account(
+    pay: Any, order: Any, method: PaymentMethod, stripe: OtherSide
+) -> None:
+    attempt = pay(order(), method=method).attempt
+    stripe.settle(attempt)
+    forged = stripe.provider.notification(stripe.order(attempt), "forged")
+
+    heard = [deliver(parcel, "/api/v1/stripe/webhook") for parcel in (forged, *stripe.events(attempt))]
+
+    assert heard == [400, 200, 200, 200]
+    assert Payment.objects.get().status == PaymentStatus.SUCCEEDED
 
 
 def test_a_refused_card_leaves_the_payment_open_for_another(
