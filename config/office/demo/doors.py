@@ -56,6 +56,11 @@ class Doors:
         self.control(f"/control/payments/{order}/{outcome}" + ("?again=1" if again else ""), {})
         self.control("/control/drain", {})
 
+    def visit(self, address: str) -> None:
+        """The customer's browser opens a gateway's page."""
+        if address.startswith(self.sandbox_url):
+            self.sandbox.get(address, timeout=TIMEOUT_SECONDS).raise_for_status()
+
     def control(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
         """The sandbox's control API."""
         answer = self.sandbox.post(self.sandbox_url + path, json=body, timeout=TIMEOUT_SECONDS)
