@@ -141,7 +141,8 @@ class Control:
         return json_response(dataclasses.asdict(self.sandbox.settings))
 
     def change_settings(self, request: Request) -> Response:
-        """{autopay?: bool, link_minutes?: number, at_ms?: the moment the providers believe in, null for now}"""
+        """{autopay?: bool, link_minutes?: number, at_ms?: the moment the providers believe in, null for now,
+        deliver_to?: scheme and host to which all notifications go, "" for the addresses that merchants gave}"""
         body, settings = request.object(), self.sandbox.settings
         if isinstance(body.get("autopay"), bool):
             settings.autopay = bool(body["autopay"])
@@ -150,6 +151,8 @@ class Control:
             settings.link_minutes = float(minutes)
         if "at_ms" in body and (body["at_ms"] is None or type(body["at_ms"]) is int):
             pretend(body["at_ms"])
+        if isinstance(body.get("deliver_to"), str):
+            self.sandbox.courier.deliver_to = str(body["deliver_to"]).rstrip("/")
         return self.settings(request)
 
     def _find(self, request: Request) -> Payment:

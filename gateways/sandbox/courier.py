@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import requests
 
@@ -38,6 +39,7 @@ class Courier:
 
     def __init__(self, world: World, *, retry_delays: Sequence[float], threads: int = 8) -> None:
         self.retry_delays = tuple(retry_delays)
+        self.deliver_to = ""  # scheme and host of a merchant that has moved: addresses registered long ago lead there
         self._world = world
         self._sessions = threading.local()
         self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="sandbox-ipn")
@@ -104,7 +106,7 @@ class Courier:
         try:
             reply = self._session().request(
                 parcel.method,
-                parcel.url,
+                self._address(parcel.url),
                 data=parcel.body or None,
                 headers={**parcel.headers, **(parcel.sign(parcel.body) if parcel.sign else {})},
                 timeout=TIMEOUT_SECONDS,
@@ -126,6 +128,10 @@ class Courier:
         if not is_taken and tried < len(self.retry_delays) and not self._stopped:
             self._at(self.retry_delays[tried], lambda: void(self._deliver(parcel, tried=tried + 1)))
         return status
+
+    def _address(self, url: str) -> str:
+        parts = urlsplit(url)
+        return url.replace(f"{parts.scheme}://{parts.netloc}", self.deliver_to, 1) if self.deliver_to else url
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._sessions, "session", None)

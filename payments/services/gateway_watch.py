@@ -76,7 +76,9 @@ def ask(account: GatewayAccount, *, at: datetime, limit_seconds: float | None = 
         return Answer(Verdict.REFUSED, str(error), time.monotonic() - began)
     except GatewayUnavailable as error:
         return Answer(Verdict.SILENT, str(error), time.monotonic() - began)
-    verdict = Verdict.FINE if report.status is ReportStatus.NOT_FOUND else Verdict.ODD
+    # Some gateways call what they do not know yet "pending": the payer may still come.
+    is_fine = report.status in (ReportStatus.NOT_FOUND, ReportStatus.PENDING)
+    verdict = Verdict.FINE if is_fine else Verdict.ODD
     return Answer(verdict, f"{report.code} {report.message}".strip(), time.monotonic() - began)
 
 

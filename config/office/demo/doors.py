@@ -89,9 +89,12 @@ def opened(*, hears: bool) -> Iterator[Doors]:
         settings.NOTIFY_URL, settings.GATEWAY_ADDRESSES = url, {}
     session = requests.Session()
     session.headers["Authorization"] = f"Bearer {system_token()}"
+    doors = Doors(url, settings.SANDBOX_URL, session, requests.Session())
+    doors.control("/control/settings", {"deliver_to": url if hears else ""})
     try:
-        yield Doors(url, settings.SANDBOX_URL, session, requests.Session())
+        yield doors
     finally:
+        doors.control("/control/settings", {"deliver_to": ""})
         settings.NOTIFY_URL, settings.GATEWAY_ADDRESSES = kept
         server.shutdown()
 

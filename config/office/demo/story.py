@@ -63,10 +63,10 @@ def paid(scene: Scene) -> None:
 
 
 def disputed(scene: Scene) -> None:
-    """Paid by card; weeks later the cardholder's bank wants the money back."""
+    """Paid by card; days later the cardholder's bank wants the money back, and we have a few days to answer."""
     opened = scene.start("stripe")
     scene.act(opened, "pay", minutes=3)
-    with scene.doors.moment(scene.later(days=2)):
+    with scene.doors.moment(max(scene.later(minutes=30), scene.until - timedelta(days=int(scene.order_id[-1]) % 6))):
         scene.doors.control(f"/control/stripe/payments/{opened['transaction_code']}/dispute", {})
         scene.doors.control("/control/drain", {})
 
