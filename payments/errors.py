@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from config.core.errors import Conflict, DomainError, InvalidInput, NotFound
+from config.core.errors import Conflict, DomainError, Forbidden, InvalidInput, NotFound
 
 
 class PaymentError(DomainError):
@@ -80,6 +80,24 @@ class NotPayable(Conflict):
     """The order or payment has ended otherwise."""
 
     code, status = "not_payable", 409
+
+
+class OtpChannelUnavailable(InvalidInput):
+    """One-time codes are not sent this way."""
+
+    code, status = "otp_channel_unavailable", 422
+
+
+class OtpInvalid(InvalidInput):
+    """The code is wrong, was used, is too old or was tried too often: from outside all look the same."""
+
+    code, status = "otp_invalid", 422
+
+
+class OtpRequired(Forbidden):
+    """Paying this much needs a one-time code; the payment waits for it."""
+
+    code, status = "otp_required", 403
 
 
 class AttemptUndecided(Conflict):

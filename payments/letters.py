@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from config.core.money import Money
 from payments import amounts, links, transfer_details
-from payments.models import Attempt, EmailMessageLog, Payment, Refund
+from payments.models import Attempt, EmailMessageLog, OtpChallenge, Payment, Refund
 from payments.states import AttemptStatus
 
 K = EmailMessageLog.Kind
@@ -26,8 +26,13 @@ SUBJECTS: Final[dict[str, str | Promise]] = {
     K.TRANSFER_DETAILS: _("Your order %(order)s: how to pay by bank transfer"),
     K.PAYMENT_FAILED: _("Your payment for order %(order)s did not go through"),
     K.REFUND_SUCCEEDED: _("Your refund for order %(order)s is on its way"),
+    K.OTP: _("Your code to pay order %(order)s"),  # never the code itself: subjects are kept
 }
 MAX_SUBJECT: Final = 200
+
+
+class Overtaken(Exception):
+    """What the letter was to tell is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +51,11 @@ def brand() -> str:
 
 
 def write(row: EmailMessageLog) -> Letter:
-    """The letter about a row's fact, in the row's language. Needs its payment with order and method."""
+    """The letter about a row's fact, in the row's language. Needs its payment with order and method. Raises Overtaken."""
     payment = row.payment
+    challenge = challenge_of(row) if row.kind == K.OTP else None
+    if challenge is not None and not challenge.sealed_code:
+        raise Overtaken
     with translation.override(row.locale):
         context = {
             "language": row.locale,
@@ -62,6 +70,7 @@ def write(row: EmailMessageLog) -> Letter:
             "transfer": transfer_details.newest(payment) if row.kind == K.TRANSFER_DETAILS else {},
             "link": links.pay_page(payment),
             "back_to": payment.return_url,
+            "challenge": challenge,
         }
         subject = one_line(str(SUBJECTS[row.kind]) % {"order": payment.order.order_id})
         return Letter(
@@ -69,6 +78,12 @@ def write(row: EmailMessageLog) -> Letter:
             text=render_to_string(f"emails/{row.kind}.txt", context).strip() + "\n",
             html=render_to_string(f"emails/{row.kind}.html", {**context, "subject": subject}),
         )
+
+
+def challenge_of(row: EmailMessageLog) -> OtpChallenge:
+    """The challenge whose code a letter of kind OTP tells."""
+    challenge: OtpChallenge = OtpChallenge.objects.get(id=row.fact.rpartition(":")[2])
+    return challenge
 
 
 def one_line(text: str) -> str:

@@ -63,6 +63,7 @@ _DEEPLINK: Final = re.compile(r"(?!javascript|data|vbscript)[a-z][a-z0-9+.-]{1,4
 PROBLEMS: Final = {
     "attempt_undecided": _("We do not know yet what became of your last try. Please wait a moment."),
     "idempotency_in_flight": _("This payment is being started right now. Please wait a moment."),
+    "otp_required": _("This amount needs a one-time code first. Please go back to the shop and pay there."),
     "too_many_attempts": _("This payment was tried too often. Please order again in the shop."),
     "payment_method_unusable": _("This way to pay does not take this amount. Please choose another one."),
     "gateway_unavailable": _("The payment provider cannot be reached. Please try again or choose another way to pay."),

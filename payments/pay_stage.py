@@ -15,6 +15,7 @@ class Stage(StrEnum):
     """The faces of the pay page. The value goes into its state and style."""
 
     WAITING = "waiting"  # the customer can pay now
+    CONFIRMING = "confirming"  # a one-time code comes first, in the shop
     ASKING = "asking"  # nobody knows yet what became of the last attempt
     RETRY = "retry"  # the last attempt ended without money; another may be made
     DELIVERY = "delivery"  # cash, when the parcel comes
@@ -32,7 +33,7 @@ class Stage(StrEnum):
     @property
     def may_choose(self) -> bool:
         """Whether another method may be chosen: never beside an attempt whose outcome nobody knows."""
-        return self in (Stage.WAITING, Stage.RETRY, Stage.DELIVERY)
+        return self in (Stage.WAITING, Stage.CONFIRMING, Stage.RETRY, Stage.DELIVERY)
 
 
 _ENDS: Final = {
@@ -54,6 +55,8 @@ def stage_of(payment: Payment, attempt: Attempt, *, at: datetime) -> Stage:
         return Stage.CHECKING
     if attempt.status in (AttemptStatus.REQUIRES_ACTION, AttemptStatus.PENDING):
         return Stage.WAITING if accounts.of(attempt.account).asks_payer else Stage.DELIVERY
+    if attempt.status == AttemptStatus.QUEUED:
+        return Stage.CONFIRMING
     if attempt.status in (AttemptStatus.FAILED, AttemptStatus.CANCELLED, AttemptStatus.EXPIRED):
         return Stage.RETRY
     return Stage.ASKING

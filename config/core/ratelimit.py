@@ -25,6 +25,8 @@ from config.core.errors import Unavailable
 AWAY_SECONDS: Final = 2.0
 """After a failure Redis is not asked for so long: nobody waits for a time-out more than once."""
 LOG_EVERY_SECONDS: Final = 60.0
+DEFAULTS: Final = {"otp": (0.2, 5), "cards": (1.0, 10)}
+"""Scopes in which many guesses are worth something: slow unless RATE_LIMITS says otherwise."""
 
 # KEYS[1] the bucket; ARGV rate per second, burst, tokens wanted. Answers 0, or milliseconds until there are enough.
 TAKE: Final = """
@@ -84,7 +86,8 @@ def wait_seconds(*, scope: str, client: str, rate: Rate, fail_closed: bool = Fal
 
 def rate_of(scope: str) -> Rate:
     """The configured rate of a scope, else the general one."""
-    per_second, burst = settings.RATE_LIMITS.get(scope, (settings.RATE_LIMIT_PER_SECOND, settings.RATE_LIMIT_BURST))
+    general = DEFAULTS.get(scope, (settings.RATE_LIMIT_PER_SECOND, settings.RATE_LIMIT_BURST))
+    per_second, burst = settings.RATE_LIMITS.get(scope, general)
     return Rate(per_second=per_second, burst=burst)
 
 

@@ -187,6 +187,8 @@ HIDE_UNAVAILABLE_METHODS = read.flag(env, "HIDE_UNAVAILABLE_METHODS", default=Fa
 """Leave methods whose gateways are all down out of lists, instead of showing them as unavailable."""
 REFUND_APPROVAL_LIMITS = read.limits(env, "REFUND_APPROVAL_LIMITS", default="VND:2000000,USD:100")
 """Currency -> major units; a refund above it needs a second person."""
+OTP_REQUIRED_ABOVE = read.limits(env, "OTP_REQUIRED_ABOVE", default="")
+"""Currency -> major units; paying more needs a one-time code. A currency that is not named never does."""
 URL_ORDER_SERVICE = read.url(env, "URL_ORDER_SERVICE", default="")
 URL_PRODUCT_SERVICE = read.url(env, "URL_PRODUCT_SERVICE", default="")
 ORDER_SERVICE_TOKEN = env.str("ORDER_SERVICE_TOKEN", default="")

@@ -14,6 +14,7 @@ from payments.api import (
     ledger,
     methods,
     orders,
+    otp,
     payments,
     progress,
     refunds,
@@ -38,6 +39,8 @@ urlpatterns = [
     # --- payments ----------------------------------------------------------------------------------------------------
     path("api/v1/payments", payments.PaymentList.as_view()),
     path("api/v1/payments/process", payments.ProcessPayment.as_view()),
+    path("api/v1/payments/OTP", otp.AskForOtp.as_view()),
+    path("api/v1/payments/validate", otp.ValidateOtp.as_view()),
     path("api/v1/payments/seamless/config", seamless.SeamlessConfig.as_view()),
     path("api/v1/payments/<own_id:payment_id>", payments.PaymentDetail.as_view()),
     path("api/v1/payments/<own_id:payment_id>/status", progress.PaymentStatusView.as_view()),

@@ -7,6 +7,7 @@ from payments.models.dispute import Dispute, DisputeEvent, DisputeEvidence, Disp
 from payments.models.email import EmailMessageLog
 from payments.models.notification import Notification
 from payments.models.order import Order, OrderPlatformCost, Shop, ShopOrder
+from payments.models.otp import OtpChallenge
 from payments.models.payment import Attempt, AttemptEvent, Capture, Payment
 from payments.models.refund import ClawBack, Refund, RefundLine
 from payments.models.routing import RoutingRule
@@ -27,6 +28,7 @@ __all__ = [
     "Notification",
     "Order",
     "OrderPlatformCost",
+    "OtpChallenge",
     "Payment",
     "PaymentMethod",
     "Refund",

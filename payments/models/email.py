@@ -20,6 +20,7 @@ class EmailMessageLog(models.Model):
         TRANSFER_DETAILS = "transfer_details", _("how to pay by transfer")
         PAYMENT_FAILED = "payment_failed", _("payment failed")
         REFUND_SUCCEEDED = "refund_succeeded", _("refund sent")
+        OTP = "otp", _("one-time code")
 
     class Status(models.TextChoices):
         QUEUED = "queued", _("queued")

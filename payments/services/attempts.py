@@ -25,8 +25,13 @@ INSERT_EVENT: Final = """
 """
 
 
-def begin(payment: Payment, way: Way, *, number: int, at: datetime, reason: str = "") -> Attempt:
-    """A new attempt of a locked payment by its current method, its first or next. The caller saves nothing more."""
+def begin(
+    payment: Payment, way: Way, *, number: int, at: datetime, reason: str = "", is_queued: bool = False
+) -> Attempt:
+    """A new attempt of a locked payment by its current method, its first or next. The caller saves nothing more.
+
+    `is_queued`: it waits for something and is not sent.
+    """
     account = way.account
     identifier, reference = _fresh(account, at=at)
     attempt = Attempt(
@@ -39,9 +44,9 @@ def begin(payment: Payment, way: Way, *, number: int, at: datetime, reason: str 
         gateway_reference=reference,
         amount_minor=payment.amount_minor,
         currency=payment.currency,
-        status=AttemptStatus.SENT,
+        status=AttemptStatus.QUEUED if is_queued else AttemptStatus.SENT,
         expires_at=payment.expires_at,
-        next_query_at=at + ASK_AFTER[0],
+        next_query_at=None if is_queued else at + ASK_AFTER[0],
         created_at=at,
         updated_at=at,
     )

@@ -32,7 +32,7 @@ from payments.errors import (
 )
 from payments.models import Attempt, AttemptEvent, EmailMessageLog, Order, Payment, PaymentMethod
 from payments.routing import Way
-from payments.services import accounts, attempts, emails, locks, order_directory, orders, routes
+from payments.services import accounts, attempts, emails, locks, order_directory, orders, otp, routes
 from payments.services.routes import Plan
 from payments.states import PAYABLE, UNDECIDED, AttemptStatus, PaymentStatus
 
@@ -83,7 +83,7 @@ def create_payment(*, wish: NewPayment, at: datetime) -> Opened:
     """Open a payment of an order, or find the one that is open, and get its pay URL.
 
     Raises OrderNotFound, AmountMismatch, MethodUnusable, AlreadyPaid, NotPayable, AttemptUndecided, TooManyAttempts,
-    idempotency errors; GatewayTrouble, GatewayTimeout and GatewayRefused after the payment was committed, so the same
+    idempotency errors; OtpRequired, GatewayTrouble, GatewayTimeout and GatewayRefused after the payment was committed, so the same
     request may be sent again.
     """
     _check_return_url(wish.return_url)
@@ -94,13 +94,15 @@ def create_payment(*, wish: NewPayment, at: datetime) -> Opened:
         if not order_directory.learn(wish.order_id):
             raise
         opened = _open(wish=wish, plan=plan, at=at)
+    if opened.attempt.status == AttemptStatus.QUEUED:
+        raise otp.required(opened.payment)
     return opened if opened.is_replay else _send(opened, at=at)
 
 
 def pay_again(*, payment_id: str, method: PaymentMethod | None, actor: str, at: datetime) -> Opened:
     """The live pay URL of a payment, or a new attempt where the old one ended or another method is wanted.
 
-    Raises AlreadyPaid, PaymentExpired, NotPayable, AttemptUndecided, TooManyAttempts and the gateway's errors.
+    Raises AlreadyPaid, PaymentExpired, NotPayable, OtpRequired, AttemptUndecided, TooManyAttempts and the gateway's errors.
     """
     if method is None:
         method = _method_of(payment_id)
@@ -167,6 +169,7 @@ def _first_attempt(order: Order, wish: NewPayment, plan: Plan, *, at: datetime) 
     if order.status == Order.Status.CANCELLED:
         raise NotPayable("This order was cancelled.", field="order_id")
     way, *others = routes.choose(plan, method=wish.method, order=order, money=order.amount, at=at).ways
+    must_wait = otp.is_needed(order.amount)
     payment = Payment(
         order=order,
         method=wish.method,
@@ -184,16 +187,17 @@ def _first_attempt(order: Order, wish: NewPayment, plan: Plan, *, at: datetime) 
         expires_at=at + (wish.method.lifetime or settings.ORDER_DURATION),
         created_at=at,
         updated_at=at,
-        events_count=1,  # the event below, counted in the insert already
+        events_count=0 if must_wait else 1,  # the event below, counted in the insert already
     )
     with writes.together():
         writes.insert(payment)
         faultpoints.reach("checkout.payment_written")
         payment.events_count = 0
         audit.record(actor=wish.actor, action="payment.created", object_type="payment", object_id=payment.id)
-        attempt = attempts.begin(payment, way, number=1, at=at)
+        attempt = attempts.begin(payment, way, number=1, at=at, is_queued=must_wait)
         faultpoints.reach("checkout.attempt_written")
-        outbox.publish(events.transaction_created(payment, attempt, at=at))
+        if not must_wait:
+            outbox.publish(events.transaction_created(payment, attempt, at=at))
     faultpoints.reach("checkout.event_written")
     metrics.payment_created(gateway=way.account.gateway, method=wish.method.code)
     return Opened(payment, attempt, is_replay=False, ways=tuple(others))
@@ -217,6 +221,8 @@ def _current_or_next(payment: Payment, method: PaymentMethod, plan: Plan, *, act
         return Opened(payment, last, is_replay=True)
     if last.number >= settings.MAX_ATTEMPTS_PER_PAYMENT:
         raise TooManyAttempts("This payment has used up its attempts.")
+    if not otp.is_confirmed(payment):
+        raise otp.required(payment)
     way, *others = _ways(payment, method, plan, at=at)
     _leave_behind(last, actor=actor, at=at)
     payment.method = method
@@ -241,19 +247,21 @@ def _ways(payment: Payment, method: PaymentMethod, plan: Plan, *, at: datetime) 
 def _leave_behind(attempt: Attempt, *, actor: str, at: datetime) -> None:
     """Cancel a cash attempt that the customer turned away from: no carrier shall collect what is paid otherwise.
 
-    Any other attempt stays open instead: its link or account is out of our hands, and what is paid by it is money.
+    One that waited for a one-time code was never sent, and another goes in its place. Any other attempt stays open instead: its link or account is out of our hands, and what is paid by it is money.
     """
-    if attempt.status != AttemptStatus.PENDING or accounts.of(attempt.account).asks_payer:
+    was = attempt.status
+    is_cash = was == AttemptStatus.PENDING and not accounts.of(attempt.account).asks_payer
+    if was != AttemptStatus.QUEUED and not is_cash:
         return
     attempt.move_to(AttemptStatus.CANCELLED, at=at)
     attempt.save(update_fields=["status", "updated_at", "ended_at", "next_query_at"])
     attempts.note(
         attempt,
-        AttemptStatus.PENDING,
+        was,
         source=AttemptEvent.Source.API,
         at=at,
         actor=actor,
-        reason="another method chosen",
+        reason="another method chosen" if is_cash else "the one-time code was confirmed",
     )
 
 

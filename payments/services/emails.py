@@ -27,8 +27,8 @@ from config.core.errors import Conflict, InvalidInput
 from config.core.models import DeadLetter
 from payments import letters
 from payments.errors import EmailRefused, PaymentNotFound
-from payments.models import EmailMessageLog, Payment
-from payments.states import PaymentStatus
+from payments.models import EmailMessageLog, OtpChallenge, Payment
+from payments.states import PAYABLE, PaymentStatus
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +48,7 @@ _TRUE_WHILE: Final = {
     K.TRANSFER_DETAILS: (PaymentStatus.AWAITING_PAYMENT, PaymentStatus.PENDING),
     K.PAYMENT_FAILED: (PaymentStatus.FAILED, PaymentStatus.EXPIRED, PaymentStatus.CANCELLED),
     K.REFUND_SUCCEEDED: (PaymentStatus.SUCCEEDED,),
+    K.OTP: PAYABLE,
 }
 """A letter that events have overtaken is not sent: nobody reads "failed" after the late money came."""
 
@@ -68,6 +69,8 @@ def resend(*, payment_id: str, kind: EmailMessageLog.Kind, actor: str, reason: s
     """
     if not reason.strip():
         raise InvalidInput("Say why the e-mail is sent again.", field="reason")
+    if kind == K.OTP:
+        raise EmailRefused("A one-time code is not sent twice; whoever pays asks for a new one.")
     payment = Payment.objects.select_for_update(of=("self",)).select_related("order").filter(id=payment_id).first()
     if payment is None:
         raise PaymentNotFound("There is no such payment.")
@@ -153,7 +156,7 @@ def _claim(at: datetime) -> EmailMessageLog | None:
 
 
 def _send(row: EmailMessageLog, *, at: datetime) -> bool:
-    if row.payment.status not in _TRUE_WHILE[K(row.kind)]:
+    if not _is_true(row, at=at):
         _finish(row, status=S.DEAD, error="overtaken: it would no longer be true")
         return False
     try:
@@ -161,6 +164,9 @@ def _send(row: EmailMessageLog, *, at: datetime) -> bool:
         letter = letters.write(row)
         message = _message(row, letter)
         message.send()
+    except letters.Overtaken:
+        _finish(row, status=S.DEAD, error="overtaken: it would no longer be true")
+        return False
     except (ValidationError, BadHeaderError) as error:
         _give_up(row, f"{type(error).__name__}: this cannot be sent to anybody")
         return False
@@ -173,6 +179,12 @@ def _send(row: EmailMessageLog, *, at: datetime) -> bool:
     _finish(row, status=S.SENT, subject=letter.subject, provider_id=provider_id[:200], sent_at=at)
     log.info("email_sent", email_id=row.id, kind=row.kind, payment_id=row.payment_id)
     return True
+
+
+def _is_true(row: EmailMessageLog, *, at: datetime) -> bool:
+    if row.kind == K.OTP and not letters.challenge_of(row).is_usable(at=at):
+        return False
+    return row.payment.status in _TRUE_WHILE[K(row.kind)]
 
 
 def _message(row: EmailMessageLog, letter: letters.Letter) -> EmailMultiAlternatives:
@@ -188,6 +200,9 @@ def _message(row: EmailMessageLog, letter: letters.Letter) -> EmailMultiAlternat
 
 
 def _finish(row: EmailMessageLog, *, status: EmailMessageLog.Status, error: str = "", **changes: object) -> None:
+    """Note how it ended. A code that it told goes with it: from now on only its hash is kept."""
+    if row.kind == K.OTP:
+        OtpChallenge.objects.filter(id=letters.challenge_of(row).id).update(sealed_code="")
     EmailMessageLog.objects.filter(id=row.id).update(status=status, next_try_at=None, error=error[:500], **changes)
 
 

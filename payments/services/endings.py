@@ -23,7 +23,8 @@ def end(payment: Payment, status: PaymentStatus, *, reason: str, note: str, at: 
             continue
         was = attempt.status
         attempt.move_to(attempt_status, at=at)
-        attempt.queries, attempt.next_query_at = 0, at + attempts.LOOK_AGAIN_AFTER[0]
+        if was != AttemptStatus.QUEUED:  # its gateway never heard of that one
+            attempt.queries, attempt.next_query_at = 0, at + attempts.LOOK_AGAIN_AFTER[0]
         attempt.save()
         attempts.note(attempt, was, source=AttemptEvent.Source.BEAT, at=at, actor=actor, reason=note)
     faultpoints.reach("expiry.attempts_ended")

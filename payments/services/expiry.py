@@ -80,7 +80,7 @@ def ask(attempt: Attempt, *, source: AttemptEvent.Source, at: datetime, actor: s
 def refresh(*, payment_id: str, actor: str, at: datetime) -> Payment:
     """Ask about every attempt of a payment that may have news, as staff or a customer's page wants it."""
     for attempt in Attempt.objects.filter(payment_id=payment_id).select_related("account"):
-        if attempt.status != AttemptStatus.SUCCEEDED:
+        if attempt.status not in (AttemptStatus.SUCCEEDED, AttemptStatus.QUEUED):
             ask(attempt, source=AttemptEvent.Source.STAFF, at=at, actor=actor)
     payment: Payment = Payment.objects.select_related("order", "method").get(id=payment_id)
     return payment
@@ -124,9 +124,10 @@ def _expire(payment_id: str, *, at: datetime) -> bool:
 
 
 def _ask_open_attempts(payment_id: str, *, source: AttemptEvent.Source, at: datetime) -> bool:
-    """Ask about each open attempt; False when a gateway that could know gave no answer."""
+    """Ask about each open attempt; False when a gateway that could know gave no answer. None knows of a queued one."""
     is_answered = True
-    for attempt in Attempt.objects.open().filter(payment_id=payment_id).select_related("account"):
+    rows = Attempt.objects.open().exclude(status=AttemptStatus.QUEUED)
+    for attempt in rows.filter(payment_id=payment_id).select_related("account"):
         if accounts.of(attempt.account).notifies:
             is_answered &= ask(attempt, source=source, at=at) is not None
     return is_answered

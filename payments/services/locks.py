@@ -1,4 +1,7 @@
-"""Rows under lock, everywhere in one order, so that nothing can deadlock: order, payment, refund, dispute, case, ledger."""
+"""Rows under lock, everywhere in one order, so that nothing can deadlock: order, payment, refund, dispute, case, ledger.
+
+A payment's one-time codes have no lock of their own: whoever holds the payment holds them.
+"""
 
 from __future__ import annotations
 

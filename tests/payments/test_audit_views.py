@@ -18,6 +18,7 @@ PROMISED = {
     "notification": "id gateway dedupe_key payment_id outcome received_at",
     "refund": "id payment_id amount_minor currency status maker checker created_at",
     "dispute": "id payment_id gateway gateway_dispute_id amount_minor withdrawn_minor currency status respond_by created_at",
+    "otp_challenge": "id payment_id channel amount_minor currency status tries created_at expires_at ended_at",
     "approval": "id action object_type object_id maker checker status created_at decided_at",
     "audit_event": "id actor action object_type object_id reason request_id trace_id created_at",
     "money_case": "id kind payment_id amount_minor currency status",

@@ -61,6 +61,8 @@ MATRIX: Final = [
     Row("GET", "api/v1/payments", **OWN_LIST),
     Row("POST", "api/v1/payments", body={}, **OWN_INVALID),
     Row("POST", "api/v1/payments/process", body={}, **OWN_INVALID),
+    Row("POST", "api/v1/payments/OTP", body={}, **OWN_INVALID),
+    Row("POST", "api/v1/payments/validate", body={}, **OWN_INVALID),
     Row("GET", "api/v1/payments/seamless/config",  # of an order that is paid by another method
         anonymous=401, owner=422, other=422, service=422, stranger=403, staff=401),
     Row("GET", "api/v1/payments/<own_id:payment_id>", **OWN),
