@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hmac
+import ipaddress
+import socket
 from typing import Final
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
@@ -45,6 +48,25 @@ def gateway_notify(account: GatewayAccount) -> str:
     return (
         registered or f"{settings.NOTIFY_URL or settings.PUBLIC_URL}/api/v1/webhooks/{account.gateway}/{account.code}"
     )
+
+
+def is_private(url: str, *, look_up: bool = True) -> bool:
+    """Whether nobody outside can call this address: a loopback, private or single-word host.
+
+    `look_up`: ask the DNS too, which may take its time.
+    """
+    host = urlsplit(url).hostname or ""
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        pass
+    if "." not in host or host.endswith((".local", ".internal", ".localhost", ".test", ".example", ".invalid")):
+        return True
+    try:
+        found = socket.getaddrinfo(host, None) if look_up else []
+    except OSError:
+        return False  # our DNS does not know it; that says nothing about the gateway's
+    return bool(found) and all(not ipaddress.ip_address(entry[4][0]).is_global for entry in found)
 
 
 def _with_mac(payment_id: str, mac: str) -> str:

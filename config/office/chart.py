@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final, Protocol
 
-from django.utils.html import format_html
-
-from config.core.admin.cells import NOTHING, Cell, link, listing, money_text, number
+from config.core.admin.cells import Cell, link, listing, money_text, number
 from config.core.money import Money
 
 WIDTH: Final = 900
@@ -89,16 +87,6 @@ def bars(days: Sequence[DaySum], currency: str) -> Bars:
         for part in range(0, 5, 2)
     ]
     return Bars(found, lines, f"0 0 {WIDTH} {HEIGHT + BOTTOM + 10}", str(LEFT), str(WIDTH), str(HEIGHT + BOTTOM + 4))
-
-
-def meter(percent: int | None) -> Cell:
-    """A share as a bar and a number."""
-    if percent is None:
-        return NOTHING
-    tone = "" if percent >= 80 else "o-warn" if percent >= 50 else "o-bad"
-    return format_html(
-        '<span class="o-bar"><i class="{}" style="width:{}%"></i></span> {}%', tone, str(percent), str(percent)
-    )
 
 
 def counted(count: int, url: str) -> Cell:

@@ -21,7 +21,7 @@ _ORDERS: Final = (
 )  # fmt: skip
 _MONEY: Final = (
     *_ORDERS, "payments.view_moneycase", "payments.view_notification", "payments.view_gatewayaccount",
-    "core.view_approval", "ledger.view_account", "ledger.view_journalentry",
+    "payments.view_routingrule", "core.view_approval", "ledger.view_account", "ledger.view_journalentry",
 )  # fmt: skip
 _PIPES: Final = (
     "core.view_deadletter", "core.change_deadletter", "core.view_outboxevent", "core.change_outboxevent",
@@ -40,14 +40,15 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
     "finance_approver": (*_MONEY, "payments.view_disputeevidence", "core.decide_approval", "payments.export_payment"),
     "treasury": (
         *_MONEY, "payments.retry_refund", "payments.export_payment", "payments.act_on_dispute",
-        "payments.view_disputeevidence",
+        "payments.view_disputeevidence", "payments.add_routingrule", "payments.change_routingrule",
     ),
     "accountant": (*_MONEY, "payments.export_payment"),
     "support": (*_ORDERS, "payments.request_refund", "payments.resend_email"),
     "ops": (
         *_ORDERS, *_PIPES, "payments.view_notification", "payments.replay_notification", "payments.view_raw_notification",
         "payments.view_gatewayaccount", "payments.change_gatewayaccount", "payments.add_gatewayaccount",
-        "payments.change_paymentmethod",
+        "payments.change_paymentmethod", "payments.add_paymentmethod", "payments.view_routingrule",
+        "payments.add_routingrule", "payments.change_routingrule",
     ),
     "auditor": (VIEW_EVERYTHING,),
     "api_admin": ("core.view_apikey", "core.add_apikey", "core.change_apikey"),

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
 from config.core import clock
-from config.core.admin.cells import Cell, Text, Tone, listing, money, money_text, number, page, span
+from config.core.admin.cells import Cell, Text, Tone, listing, meter, money, money_text, number, page, span
 from config.core.admin.filters import start_of
 from config.core.admin.panels import Column, Table, columns, num
 from config.core.models import Approval, DeadLetter, OutboxEvent
@@ -209,7 +209,7 @@ def _rate_table(rates: Iterable[GatewayRate]) -> Table:
     rows: list[list[Cell]] = [
         [
             rate.code,
-            chart.meter(rate.percent),
+            meter(rate.percent),
             _linked(rate.total, rate.code),
             _linked(rate.paid, rate.code, AttemptStatus.SUCCEEDED),
             number(rate.unpaid),

@@ -7,10 +7,12 @@ from payments.admin import (
     catalogue,
     disputes,
     emails,
+    gateways,
     notifications,
     orders,
     payments,
     refunds,
+    routing,
 )
 
 __all__ = [
@@ -20,8 +22,10 @@ __all__ = [
     "catalogue",
     "disputes",
     "emails",
+    "gateways",
     "notifications",
     "orders",
     "payments",
     "refunds",
+    "routing",
 ]

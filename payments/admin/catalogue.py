@@ -1,10 +1,8 @@
-"""Payment methods and merchant accounts. Secrets go in and never come out."""
+"""Payment methods: what customers choose from."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import Any
 
 from django import forms
 from django.contrib import admin
@@ -15,82 +13,25 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
-from config.core import clock
 from config.core.admin import filters, links
 from config.core.admin.cells import (
     NOTHING,
     Cell,
     Tone,
-    age,
     chip,
     identifier,
-    link,
-    listing,
     money,
     page,
     read_money,
     to,
-    when,
-    yes_no,
 )
 from config.core.admin.deeds import Deed, DeedForm, Doing, Done, ReasonForm
-from config.core.admin.panels import Facts, Figure, Panel, Table, columns, fields_of
+from config.core.admin.panels import Facts, Panel
 from config.core.admin.readonly import ReadOnlyAdmin
 from config.core.money import EXPONENTS, Money, MoneyError
-from gateways import registry
 from payments.admin import channels
 from payments.models import GatewayAccount, PaymentMethod
 from payments.services import catalogue
-from payments.states import NotificationStatus
-
-GENUINE = (NotificationStatus.PROCESSED, NotificationStatus.IGNORED)
-"""Messages whose signature held: a forged one says nothing about whether the gateway reaches us."""
-
-
-class AccountForm(ReasonForm):
-    """An account's settings, one field each as its adapter names them; secrets are empty and stay when left so."""
-
-    is_enabled = forms.BooleanField(label=_("Enabled"), required=False)
-
-    def prepare(self) -> None:
-        """The fields of the gateway."""
-        account: GatewayAccount = self.obj
-        self.initial = {"is_enabled": account.is_enabled}
-        self.parts = registry.setting_fields(account.gateway)
-        for part in self.parts:
-            if part.secret:
-                has_one = bool(account.secrets.get(part.name))
-                self.fields[f"s_{part.name}"] = forms.CharField(
-                    label=part.name,
-                    required=part.required and not has_one,
-                    widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-                    help_text=_t("Secret; leave it empty to keep the present one.")
-                    if has_one
-                    else _t("Secret; it cannot be read again."),
-                )
-            elif part.is_mapping:
-                self.fields[f"s_{part.name}"] = forms.CharField(
-                    label=part.name,
-                    required=part.required,
-                    widget=forms.Textarea(attrs={"rows": 6}),
-                    initial=_as_json(account.settings.get(part.name)),
-                    help_text=_t("A JSON object."),
-                )
-            else:
-                self.fields[f"s_{part.name}"] = forms.CharField(
-                    label=part.name, required=part.required, initial=account.settings.get(part.name, part.default)
-                )
-        self.order_fields([*(f"s_{part.name}" for part in self.parts), "is_enabled", "reason"])
-
-
-class NewAccountForm(DeedForm):
-    """A further account at a gateway."""
-
-    code = forms.SlugField(
-        label=_("Code"), max_length=40, help_text=_("Names its ledger account and its addresses; it never changes.")
-    )
-    gateway = forms.ChoiceField(label=_("Gateway"), choices=[(code, code) for code in sorted(registry.GATEWAYS)])
-    mode = forms.ChoiceField(label=_("Mode"), choices=GatewayAccount.Mode.choices)
 
 
 class MethodForm(ReasonForm):
@@ -142,120 +83,40 @@ class MethodForm(ReasonForm):
         return found
 
 
-def _as_json(value: object) -> str:
-    """A mapping as it may be edited; it is kept as it was typed, and the registry reads both."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2) if value else ""
-
-
 def _plain(amount: Money) -> str:
     """An amount as it may be typed again."""
     return f"{amount.decimal:,f}".replace(",", "_").replace(".", ",").replace("_", ".")
 
 
-def _save_account(doing: Doing) -> Done:
-    account = GatewayAccount.objects.get(pk=doing.obj.pk)
-    parts = registry.setting_fields(account.gateway)
-    given = {part.name: doing.data[f"s_{part.name}"] for part in parts}
-    secret_names = {part.name for part in parts if part.secret}
-    catalogue.save_account(
-        account=account,
-        settings={name: value for name, value in given.items() if name not in secret_names and value != ""},
-        secrets={name: value for name, value in given.items() if name in secret_names},
-        is_enabled=doing.data["is_enabled"],
+class NewMethodForm(DeedForm):
+    """A further method on an account."""
+
+    code = forms.SlugField(label=_("Code"), max_length=40, help_text=_("Callers of the API name it; it never changes."))
+    account = forms.ModelChoiceField(label=_("Gateway account"), queryset=GatewayAccount.objects.order_by("code"))
+    kind = forms.ChoiceField(label=_("Kind"), choices=PaymentMethod.Kind.choices)
+    channel = forms.CharField(
+        label=_("Channel"),
+        max_length=60,
+        required=False,
+        help_text=_("What the gateway calls it, where it has several."),
+    )
+
+
+def _new_method(doing: Doing) -> Done:
+    method = catalogue.begin_method(
+        code=doing.data["code"],
+        account=doing.data["account"],
+        kind=doing.data["kind"],
+        channel=doing.data["channel"],
         actor=doing.actor,
-        reason=doing.reason,
     )
-    return _t("Saved. Other processes use it within seconds.")
-
-
-def _new_account(doing: Doing) -> Done:
-    account = catalogue.begin_account(
-        code=doing.data["code"], gateway=doing.data["gateway"], mode=doing.data["mode"], actor=doing.actor
-    )
-    return HttpResponseRedirect(f"{page('payments_gatewayaccount', account.pk).removesuffix('change/')}do/edit/")
+    return HttpResponseRedirect(f"{page('payments_paymentmethod', method.pk).removesuffix('change/')}do/edit/")
 
 
 def _save_method(doing: Doing) -> Done:
     method = PaymentMethod.objects.get(pk=doing.obj.pk)
     catalogue.save_method(method=method, values=doing.data, actor=doing.actor, reason=doing.reason)
     return _t("Saved.")
-
-
-@admin.register(GatewayAccount)
-class GatewayAccountAdmin(ReadOnlyAdmin):
-    """The account list and one account."""
-
-    keyset = ("code",)
-    list_display = ("code", "gateway", "mode", "state", "heard", "made")
-    search_fields = ("code",)
-    search_help_text = _("code")
-    empty_list = _("No merchant account is configured.")
-    deeds = (
-        Deed(name="new", label=_("New account"), permission="payments.add_gatewayaccount", run=_new_account, form=NewAccountForm, icon="add", is_main=True, is_of_list=True, explain=_("It begins disabled; its settings are asked for on the next page.")),
-        Deed(name="edit", label=_("Change settings"), permission="payments.change_gatewayaccount", run=_save_account, form=AccountForm, icon="edit", explain=_("The adapter is built from these before they are saved, so that odd settings are refused here.")),
-    )  # fmt: skip
-
-    def found(self, term: str) -> Sequence[Any]:
-        """By code or id."""
-        return [term, *GatewayAccount.objects.filter(code=term).values_list("pk", flat=True)]
-
-    @admin.display(description=_("state"))
-    def state(self, obj: GatewayAccount) -> Cell:
-        return self.status_of(obj)
-
-    @admin.display(description=_("last message"))
-    def heard(self, obj: GatewayAccount) -> Cell:
-        genuine = obj.notification_set.filter(status__in=GENUINE).order_by("-received_at")
-        return age(genuine.values_list("received_at", flat=True).first(), at=clock.now())
-
-    @admin.display(description=_("made"))
-    def made(self, obj: GatewayAccount) -> Cell:
-        return when(obj.created_at)
-
-    def name_of(self, obj: GatewayAccount) -> Cell:
-        """Its code."""
-        return obj.code
-
-    def status_of(self, obj: GatewayAccount) -> Cell:
-        """Whether it takes new payments."""
-        return (
-            chip(_("enabled"), Tone.GOOD)
-            if obj.is_enabled
-            else chip(_("disabled"), Tone.BAD, _("Money may still come."))
-        )
-
-    def headline(self, request: HttpRequest, obj: GatewayAccount) -> Sequence[Figure]:
-        """Gateway, mode, last message."""
-        return (
-            Figure(_("Gateway"), obj.gateway),
-            Figure(_("Mode"), obj.get_mode_display()),
-            Figure(_("Last message"), self.heard(obj)),
-        )
-
-    def panels(self, request: HttpRequest, obj: GatewayAccount) -> Sequence[Panel]:
-        """Settings, and which secrets are there."""
-        secrets = [
-            (part.name, chip(_("set"), Tone.GOOD) if obj.secrets.get(part.name) else chip(_("not set")))
-            for part in registry.setting_fields(obj.gateway)
-            if part.secret
-        ]
-        rows = [
-            (to("payments_paymentmethod", m.pk, m.code), m.name, yes_no(m.is_active))
-            for m in PaymentMethod.objects.filter(account=obj)
-        ]
-        return (
-            Facts(_("Settings"), ((_("Fields"), fields_of(obj.settings)), (_("Id"), identifier(obj.pk)))),
-            Facts(_("Secrets"), secrets or [(_("None"), NOTHING)]),
-            Table(_("Methods"), columns(_("Method"), _("Name"), _("Offered")), rows, _("No method uses this account.")),
-            Facts(
-                _("Where"),
-                (
-                    (_("Messages"), link(listing("payments_notification", gateway=obj.gateway), _("gateway messages"))),
-                    (_("Ledger"), link(listing("ledger_account", q=obj.code), _("ledger accounts"))),
-                ),
-                is_wide=True,
-            ),
-        )
 
 
 @admin.register(PaymentMethod)
@@ -268,6 +129,7 @@ class PaymentMethodAdmin(ReadOnlyAdmin):
     list_select_related = ("account",)
     empty_list = _("Customers cannot pay yet: there is no method.")
     deeds = (
+        Deed(name="new", label=_("New method"), permission="payments.add_paymentmethod", run=_new_method, form=NewMethodForm, icon="add", is_main=True, is_of_list=True, explain=_("It begins hidden from customers; its names and limits are asked for on the next page.")),
         Deed(name="edit", label=_("Change"), permission="payments.change_paymentmethod", run=_save_method, form=MethodForm, icon="edit"),
     )  # fmt: skip
 
@@ -331,5 +193,4 @@ class PaymentMethodAdmin(ReadOnlyAdmin):
         )
 
 
-links.register("gateway_account", "payments_gatewayaccount")
 links.register("payment_method", "payments_paymentmethod")

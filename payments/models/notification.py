@@ -55,6 +55,11 @@ class Notification(models.Model):
         indexes = [
             models.Index(fields=["-received_at", "-id"], name="notification_newest"),
             models.Index(fields=["status", "-received_at"], name="notification_by_status"),
+            models.Index(  # when a gateway was last heard
+                fields=["account", "-received_at"],
+                name="notification_heard",
+                condition=Q(status__in=["processed", "ignored"]),
+            ),
             models.Index(
                 fields=["next_try_at"],
                 name="notification_due",

@@ -12,7 +12,7 @@ from config.core import audit
 from config.core.errors import InvalidInput
 from gateways import registry
 from payments.models import GatewayAccount, PaymentMethod
-from payments.services import accounts
+from payments.services import accounts, routes
 
 METHOD_FIELDS = (
     "name_vi",
@@ -49,6 +49,30 @@ def begin_account(*, code: str, gateway: str, mode: str, actor: str) -> GatewayA
 
 
 @transaction.atomic(durable=True)
+def begin_method(*, code: str, account: GatewayAccount, kind: str, channel: str, actor: str) -> PaymentMethod:
+    """A further payment method, not offered yet and without names. Raises InvalidInput."""
+    if account.mode != routes.required_mode():
+        raise InvalidInput("This account is for another mode, test or live.", field="account")
+    method = PaymentMethod(
+        code=code, account=account, kind=kind, channel=channel, is_active=False, name_vi=code, name_en=code
+    )
+    try:
+        method.full_clean(exclude=["limits"])
+    except ValidationError as error:
+        field, messages = next(iter(error.message_dict.items()))
+        raise InvalidInput(" ".join(messages), field=field) from error
+    method.save()
+    audit.record(
+        actor=actor,
+        action="payment_method.begun",
+        object_type="payment_method",
+        object_id=str(method.pk),
+        after={"code": code, "account": account.code, "kind": kind, "channel": channel},
+    )
+    return method
+
+
+@transaction.atomic(durable=True)
 def save_account(
     *,
     account: GatewayAccount,
@@ -68,6 +92,8 @@ def save_account(
     account.settings = {name: value for name, value in settings.items() if name not in adapter.secret_fields}
     account.secrets = {**account.secrets, **{name: value for name, value in secrets.items() if value}}
     account.is_enabled = is_enabled
+    if is_enabled and account.mode != routes.required_mode():
+        raise InvalidInput("Live and test accounts cannot be mixed: this one is of the other mode.", field="is_enabled")
     try:
         account.full_clean(exclude=["secrets"])
         accounts.adapter_of(account)

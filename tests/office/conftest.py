@@ -26,6 +26,7 @@ from payments.models import (
     Payment,
     PaymentMethod,
     Refund,
+    RoutingRule,
 )
 from payments.services import accounts, cod, refunds, reports
 from payments.services.reports import Heard
@@ -166,6 +167,7 @@ def day(paid: Payment, momo: PaymentMethod, person: Callable[..., User]) -> Day:
     )  # fmt: skip
     JobRun.objects.create(name="ask_due", started_at=now(), finished_at=now(), last_success_at=now(), duration_ms=5)
     factories.ApiKeyFactory(secret="sk_test_kept_out_of_sight")
+    RoutingRule.objects.create(position=1, account=momo.account, currency="VND", max_minor=5_000)
     assert refund.approval is not None
     return Day(paid, held, MoneyCase.objects.get(), refund, refund.approval, maker, message)
 

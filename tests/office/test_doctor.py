@@ -20,9 +20,9 @@ from config.core import deadletters, health, jobs
 from config.core.clock import now
 from config.core.models import OutboxEvent
 from config.office.doctor import State, books, examine, gateways, mail, stores, work
-from config.office.doctor.installation import is_private
 from gateways.sandbox.momo import PUBLISHED
 from gateways.sandbox.server import RunningSandbox
+from payments.links import is_private
 from payments.models import Attempt, GatewayAccount, Notification, Order
 from payments.services import accounts
 from tests import factories

@@ -19,7 +19,8 @@ from tests.office.conftest import Day, open_payment
 
 PAGES: list[Any] = sorted(admin.site._registry.values(), key=lambda page: page.model._meta.label)
 BESIDE = (
-    "admin:index", "admin:find", "admin:ledger_trial_balance", "admin:payments_channel_catalogue", "admin:password_change",
+    "admin:index", "admin:find", "admin:ledger_trial_balance", "admin:payments_channel_catalogue",
+    "admin:payments_routing_simulate", "admin:password_change",
 )  # fmt: skip
 
 

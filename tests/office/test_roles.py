@@ -26,7 +26,15 @@ ORDERS: Final = {
     "emailmessagelog",
     "paymentmethod",
 }
-MONEY: Final = ORDERS | {"moneycase", "notification", "gatewayaccount", "approval", "account", "journalentry"}
+MONEY: Final = ORDERS | {
+    "moneycase",
+    "notification",
+    "gatewayaccount",
+    "routingrule",
+    "approval",
+    "account",
+    "journalentry",
+}
 ACT: Final = {
     "payment.refresh", "payment.collected", "payment.confirm-transfer", "payment.import-statement", "payment.not-collected", "payment.capture", "payment.pay-link",
     "payment.cancel", "attempt.ask",
@@ -38,6 +46,7 @@ HAND: Final = {"refund.settle", "refund.retry", "refund.ask"}
 DISPUTES: Final = {
     f"dispute.{deed}" for deed in ("open", "evidence", "contest", "accept", "end", "platform", "attach", "ask")
 }
+RULES: Final = {f"routingrule.{word}" for word in ("new", "edit", "remove")}
 LETTERS: Final = {"payment.resend", "emailmessagelog.resend"}
 
 SEES: Final[dict[str, set[str]]] = {
@@ -47,7 +56,7 @@ SEES: Final[dict[str, set[str]]] = {
     "treasury": MONEY,
     "accountant": MONEY,
     "support": ORDERS,
-    "ops": ORDERS | {"notification", "gatewayaccount", "deadletter", "outboxevent", "jobrun"},
+    "ops": ORDERS | {"notification", "gatewayaccount", "routingrule", "deadletter", "outboxevent", "jobrun"},
     "auditor": {page.opts.model_name for page in admin.site._registry.values()},
     "api_admin": {"apikey"},
 }
@@ -57,12 +66,13 @@ DOES: Final[dict[str, set[str]]] = {
         "payment.refund", "moneycase.propose", "moneycase.name-payment",
     },
     "finance_approver": DECIDE,
-    "treasury": HAND | DISPUTES,
+    "treasury": HAND | DISPUTES | RULES,
     "accountant": set(),
     "support": LETTERS | {"payment.refund"},
     "ops": {
         "notification.replay", "notification.raw", "deadletter.requeue", "deadletter.discard", "outboxevent.tell-again",
-        "gatewayaccount.new", "gatewayaccount.edit", "paymentmethod.edit",
+        "gatewayaccount.new", "gatewayaccount.edit", "gatewayaccount.test", "gatewayaccount.hold-open",
+        "gatewayaccount.hold-closed", "gatewayaccount.release", "paymentmethod.new", "paymentmethod.edit", *RULES,
     },
     "auditor": set(),
     "api_admin": {"apikey.new", "apikey.revoke"},

@@ -171,3 +171,13 @@ def listing(name: str, **query: object) -> str:
 def yes_no(value: bool) -> SafeString:
     """A yes or a no as a chip."""
     return chip(_("yes"), Tone.GOOD) if value else chip(_("no"))
+
+
+def meter(percent: int | None) -> Cell:
+    """A share as a bar and a number."""
+    if percent is None:
+        return NOTHING
+    tone = "" if percent >= 80 else "o-warn" if percent >= 50 else "o-bad"
+    return format_html(
+        '<span class="o-bar"><i class="{}" style="width:{}%"></i></span> {}%', tone, str(percent), str(percent)
+    )

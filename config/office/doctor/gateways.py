@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 from config.core.breaker import State
 from config.core.crypto import CannotDecrypt
 from config.office.doctor.finding import Finding, ok, problem, warning
-from config.office.doctor.installation import is_private
 from gateways.base import GatewayError
 from payments import links
 from payments.models import Attempt, BreakerOverride, GatewayAccount, Notification
@@ -98,12 +97,12 @@ def notifications_arrive(at: datetime) -> Iterator[Finding]:
 
 def _notifications_of(account: GatewayAccount, at: datetime) -> Iterator[Finding]:
     part, url = _("notifications of %(code)s") % {"code": account.code}, links.gateway_notify(account)
-    if is_private(url):
+    if links.is_private(url):
         words = _("The gateway cannot call %(url)s: nobody outside reaches this address.") % {"url": url}
         remedy = _(
             "Set PUBLIC_URL (or IPNURL) to a public https address, in tests a tunnel's. Polling fills in meanwhile."
         )
-        is_remote = not is_private(str(account.settings.get("endpoint", "")))
+        is_remote = not links.is_private(str(account.settings.get("endpoint", "")))
         kind = problem if settings.ENVIRONMENT == "production" else warning
         if is_remote:
             yield kind(part, words, remedy)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator
 from datetime import datetime
@@ -92,19 +90,3 @@ def disk(at: datetime) -> Iterator[Finding]:
             yield warning(_("disk"), _("%(place)s is nearly full: %(free)s GB are free.") % told, _("Make room soon."))
         else:
             yield ok(_("disk"), _("%(free)s GB free at %(place)s") % told)
-
-
-def is_private(url: str) -> bool:
-    """Whether nobody outside can call this address: a loopback, private or single-word host."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return not ipaddress.ip_address(host).is_global
-    except ValueError:
-        pass
-    if "." not in host or host.endswith((".local", ".internal", ".localhost", ".test", ".example", ".invalid")):
-        return True
-    try:
-        found = socket.getaddrinfo(host, None)
-    except OSError:
-        return False  # our DNS does not know it; that says nothing about the gateway's
-    return all(not ipaddress.ip_address(entry[4][0]).is_global for entry in found)
