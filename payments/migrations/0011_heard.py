@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("payments", "0009_transfers"),
+        ("payments", "0010_otp"),
     ]
 
     operations = [

@@ -6,5 +6,5 @@ from config.office import roles
 class Migration(migrations.Migration):
     """Operations and treasury change routing rules; operations makes payment methods."""
 
-    dependencies = [("office", "0003_roles_of_routing"), ("payments", "0008_routing")]
+    dependencies = [("office", "0004_roles_of_otp"), ("payments", "0011_heard")]
     operations = [migrations.RunPython(roles.make, migrations.RunPython.noop)]
