@@ -140,6 +140,10 @@ def test_names_of_the_reference_systems_are_understood() -> None:
         "CLIENT_IP": "https://front.example.vn",
         "RATE_LIMITS": "otp:0.2/5,exports:1/10",
         "STRIPE_API_KEY": "sk_test_reference",
+        "FIUU_MERCHANT_ID": "acme",
+        "FIUU_VERIFY_KEY": "v",
+        "FIUU_SANDBOX": "false",
+        "FIUU_TIMEOUT": "20s",
     }
     code, said = start(
         given,
@@ -165,6 +169,9 @@ def test_names_of_the_reference_systems_are_understood() -> None:
     assert "front.example.vn" in found["RETURN_HOSTS"]
     assert found["RATE_LIMITS"] == {"otp": [0.2, 5], "exports": [1.0, 10]}
     assert found["GATEWAYS"]["stripe"]["secret_key"] == "sk_test_reference"
+    fiuu = found["GATEWAYS"]["fiuu"]
+    assert (fiuu["merchant_id"], fiuu["verify_key"], fiuu["sandbox"]) == ("acme", "v", False)
+    assert fiuu["timeout_seconds"] == 20.0
 
 
 def test_a_proxy_of_ours_is_believed_about_https() -> None:

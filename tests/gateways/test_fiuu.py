@@ -626,3 +626,37 @@ def test_a_capture_that_was_never_answered_is_unknown_and_then_found(fiuu: FiuuD
 def test_an_account_that_does_not_authorise_first_says_so(fiuu: FiuuDriver) -> None:
     with pytest.raises(GatewayRejected):
         fiuu.gateway.create_checkout(fiuu.request(capture=False))
+
+
+# --- what Fiuu refuses ------------------------------------------------------------------------------------------------
+def test_another_merchants_message_is_refused_even_where_the_keys_are_the_same(fiuu: FiuuDriver) -> None:
+    with pytest.raises(ReportInvalid, match="another merchant"):
+        fiuu.gateway.read_notification(message_of({"domain": "SB_somebody"}))
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "code"),
+    [
+        ("query/q_by_oid.php", {"oID": "x", "amount": "1.00", "domain": MERCHANT, "skey": "0" * 32}, "Q202"),
+        ("q_by_tid.php", {"txID": "1", "amount": "1.00", "domain": MERCHANT, "skey": "0" * 32}, "Q302"),
+        ("query/q_oid_batch.php", {"oID": "x", "domain": MERCHANT, "skey": "0" * 32}, "Q402"),
+        ("query/q_by_oid.php", {"oID": "x", "amount": "1.00", "domain": "nobody", "skey": "0"}, "Q04"),
+        ("query/q_by_oid.php", {"oID": "x", "domain": MERCHANT, "skey": "0"}, "Q01"),
+        ("API/refundAPI/index.php", {"RefundType": "P", "MerchantID": MERCHANT, "RefID": "r", "TxnID": "1", "Amount": "1.00", "Signature": "0"}, "PR008"),
+        ("API/refundAPI/index.php", {"RefundType": "F"}, "PR001"),
+        ("API/refundAPI/q_by_refID.php", {"RefID": "r", "MerchantID": MERCHANT, "Signature": "0"}, "INQ005"),
+    ],
+)  # fmt: skip
+def test_a_call_that_is_signed_wrongly_is_refused_by_its_code(
+    fiuu: FiuuDriver, path: str, fields: dict[str, str], code: str
+) -> None:
+    answer = requests.post(f"{fiuu.sandbox.url}/RMS/{path}", data=fields, timeout=5)
+
+    assert answer.json()["ErrorCode"] == code
+
+
+@pytest.mark.parametrize("path", ["capstxn/index.php", "refundAPI/refund.php"])
+def test_a_command_that_is_signed_wrongly_is_refused_by_its_code(fiuu: FiuuDriver, path: str) -> None:
+    fields = {"domain": MERCHANT, "tranID": "1", "txnID": "1", "amount": "1.00", "skey": "0" * 32}
+
+    assert requests.post(f"{fiuu.sandbox.url}/RMS/API/{path}", data=fields, timeout=5).json()["StatCode"] == "12"
