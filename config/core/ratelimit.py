@@ -25,7 +25,7 @@ from config.core.errors import Unavailable
 AWAY_SECONDS: Final = 2.0
 """After a failure Redis is not asked for so long: nobody waits for a time-out more than once."""
 LOG_EVERY_SECONDS: Final = 60.0
-DEFAULTS: Final = {"otp": (0.2, 5), "cards": (1.0, 10)}
+DEFAULTS: Final = {"otp": (0.2, 5), "cards": (10.0, 20)}
 """Scopes in which many guesses are worth something: slow unless RATE_LIMITS says otherwise."""
 
 # KEYS[1] the bucket; ARGV rate per second, burst, tokens wanted. Answers 0, or milliseconds until there are enough.

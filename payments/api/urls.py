@@ -23,6 +23,7 @@ from payments.api import (
 from payments.api.compat import ledger as reference_ledger
 from payments.api.compat import payment as reference
 from payments.api.compat import seamless, statistics, transactions
+from payments.api.compat import stripe as reference_stripe
 
 urlpatterns = [
     # --- the reference systems' paths --------------------------------------------------------------------------------
@@ -36,6 +37,7 @@ urlpatterns = [
     path("v1/admin/transactions", transactions.Transactions.as_view()),
     path("v1/admin/ledger", reference_ledger.Ledger.as_view()),
     path("v1/admin/statistics", statistics.Statistics.as_view()),
+    path("api/v1/stripe/validate-card", reference_stripe.ValidateCard.as_view()),
     # --- payments ----------------------------------------------------------------------------------------------------
     path("api/v1/payments", payments.PaymentList.as_view()),
     path("api/v1/payments/process", payments.ProcessPayment.as_view()),

@@ -58,6 +58,7 @@ MATRIX: Final = [
     Row("GET", "v1/admin/transactions", **REPORT),
     Row("GET", "v1/admin/ledger", **REPORT),
     Row("GET", "v1/admin/statistics", **REPORT),
+    Row("POST", "api/v1/stripe/validate-card", body={}, **OWN_INVALID),
     Row("GET", "api/v1/payments", **OWN_LIST),
     Row("POST", "api/v1/payments", body={}, **OWN_INVALID),
     Row("POST", "api/v1/payments/process", body={}, **OWN_INVALID),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.core import mail
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from config.core.models import AuditEntry, DeadLetter, OutboxEvent
 from payments.errors import EmailRefused, OtpChannelUnavailable, OtpInvalid, OtpRequired
@@ -17,6 +17,7 @@ from payments.models import Attempt, EmailMessageLog, Order, OtpChallenge, Payme
 from payments.services import checkout, emails, expiry, otp
 from payments.states import AttemptStatus, PaymentStatus
 from tests.factories import ShopFactory
+from tests.payments.leaks import everything_stored
 from tests.payments.services.test_races import together
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -66,18 +67,6 @@ def tries_left(payment: Payment, code: str, at: datetime) -> object:
 def wrong(code: str) -> str:
     """Another code."""
     return f"{(int(code) + 1) % 10**6:06}"
-
-
-def everything_stored() -> str:
-    """Every row of every table, as text."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        tables = [row[0] for row in cursor.fetchall()]
-        texts = []
-        for table in tables:
-            cursor.execute(f'SELECT t::text FROM public."{table}" t')
-            texts += [row[0] for row in cursor.fetchall()]
-    return "\n".join(texts)
 
 
 # --- The code and its letter -----------------------------------------------------------------------------------------
