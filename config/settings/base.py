@@ -199,6 +199,8 @@ SANDBOX_URL = read.url(env, "SANDBOX_URL", default="")
 """The gateways' faked side, where there is one: the demo and its tests."""
 SANDBOX_HOSTS = [host for host in [urlsplit(SANDBOX_URL).hostname] if host]
 """Hosts that adapters may call without TLS."""
+NOTIFY_URL = read.url(env, "NOTIFY_URL", default="")
+"""Where gateways reach us, if not at PUBLIC_URL: a tunnel to a developer's machine, a host of its own."""
 GATEWAYS = {
     "momo": {
         "partner_code": env.str("PARTNER_CODE_MOMO", default="MOMO"),
@@ -250,7 +252,7 @@ GATEWAYS = {
         "api_endpoint": read.url(env, "FIUU_API_ENDPOINT", default=""),
         "vcode_extended": read.flag(env, "FIUU_VCODE_EXTENDED", default=True),
         "ipn_enabled": read.flag(env, "FIUU_IPN_ENABLED", default=False),
-        "refund_notify_url": f"{PUBLIC_URL}/api/v1/webhooks/fiuu/fiuu",
+        "refund_notify_url": f"{NOTIFY_URL or PUBLIC_URL}/api/v1/webhooks/fiuu/fiuu",
         "settlement_token_key": env.str("FIUU_SETTLEMENT_TOKEN_KEY", default="secret"),
         "plain_http_hosts": SANDBOX_HOSTS,
     },
@@ -283,8 +285,6 @@ FAULTPOINT = env.str("FAULTPOINT", default="")
 """Where a crash test wants this process to die (config/core/faultpoints.py); empty everywhere else."""
 DEMO_STAFF: dict[str, str] = read.mapping(env, "DEMO_STAFF")
 """E-mail -> password of the users that seed_demo makes; development only."""
-NOTIFY_URL = read.url(env, "NOTIFY_URL", default="")
-"""Where gateways reach us, if not at PUBLIC_URL: a tunnel to a developer's machine, a host of its own."""
 GATEWAY_ADDRESSES: dict[str, dict[str, str]] = {
     "momo": {"notify": read.url(env, "IPNURL", default=""), "return": read.url(env, "REDIRECTURL", default="")},
 }
