@@ -354,7 +354,8 @@ class Confirms(Protocol):
     def confirm(self, report: Report) -> Report | DisputeReport:
         """The provider's own word on what a message told; the report itself where nothing needs asking.
 
-        What looked like a refusal may turn out to be a dispute. Raises GatewayUnavailable: then the message waits and is tried again.
+        What looked like a refusal may turn out to be a dispute. Raises GatewayUnavailable: then the message waits and
+        is tried again.
         """
         ...
 

@@ -11,7 +11,7 @@ import hmac
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
@@ -248,15 +248,15 @@ class Fiuu(Gateway):
     def query(self, request: QueryRequest) -> Report:
         """Ask about an order (5), and about every payment of it: a customer can pay one order by two channels.
 
-        An order that Fiuu does not know is PENDING: nobody has paid it yet, and nobody but we can tell for how long
-        that may go on. A chargeback is UNKNOWN here; its message and the settlement report tell it.
+        An order that Fiuu does not know has not been paid yet, and can be until its page closes; then it is EXPIRED. A
+        chargeback is UNKNOWN here; its message and the settlement report tell it.
         """
         amount = messages.amount_text(request.money)
         row = self._by_order(request.reference, amount)
         if row is None:
-            return Report(
-                reference=request.reference, status=ReportStatus.PENDING, money=request.money, code="not_found"
-            )
+            is_open = request.expires_at is None or datetime.now(UTC) < request.expires_at
+            status = ReportStatus.PENDING if is_open else ReportStatus.EXPIRED
+            return Report(reference=request.reference, status=status, money=request.money, code="not_found")
         first = messages.queried_report(row)
         if not self.query_all_payments:
             return first

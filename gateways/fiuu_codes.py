@@ -92,6 +92,8 @@ _NAMES: Final[Mapping[str, Mapping[str, ReportStatus]]] = {  # StatCode -> StatN
         **dict.fromkeys(("cancelled", "reqcancel", "release"), ReportStatus.CANCELLED),
     },
 }
+SECOND_APPROVER: Final = "FPX_99"
+"""Business banking: the payer has done their part, a colleague of theirs has up to seven days."""
 CHARGEBACKS: Final = frozenset({"chargeback", "reqchargeback"})
 
 
@@ -102,6 +104,8 @@ def queried_status(stat_code: str, stat_name: str, error_code: str, channel: str
     that says "failed" is UNKNOWN, for the two cannot both be true.
     """
     status = _NAMES.get(stat_code, {}).get(stat_name.lower(), ReportStatus.UNKNOWN)
+    if status is ReportStatus.PENDING and error_code == SECOND_APPROVER:
+        return ReportStatus.PROCESSING
     if status is not ReportStatus.FAILED:
         return status
     meaning = look_up(error_code, channel).meaning

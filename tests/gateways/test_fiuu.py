@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hmac
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -23,6 +23,7 @@ from gateways.base import (
     GatewayRejected,
     GatewayUnavailable,
     HttpMessage,
+    QueryRequest,
     ReportAbout,
     ReportInvalid,
     ReportStatus,
@@ -441,6 +442,19 @@ def test_money_that_was_told_stands_where_the_list_gives_no_answer(fiuu: FiuuDri
     with pytest.raises(GatewayUnavailable):
         fiuu.query(refused)
     assert fiuu.query(refused, adapter(fiuu, query_all_payments=False)).status is ReportStatus.FAILED
+
+
+def test_an_order_that_nobody_paid_is_expired_once_its_page_is_closed(fiuu: FiuuDriver) -> None:
+    request = fiuu.opened()
+    now = datetime.now(UTC)
+    question = QueryRequest(reference=request.reference, money=request.money, created_at=now)
+
+    told = [
+        fiuu.gateway.query(dataclasses.replace(question, expires_at=at)).status
+        for at in (None, now + timedelta(minutes=1), now - timedelta(minutes=1))
+    ]
+
+    assert told == [ReportStatus.PENDING, ReportStatus.PENDING, ReportStatus.EXPIRED]
 
 
 def test_too_many_questions_are_no_answer(fiuu: FiuuDriver) -> None:

@@ -165,7 +165,7 @@ def test_a_code_is_found_first_among_those_of_its_channel(code: str, channel: st
     ("stat", "name", "error", "status"),
     [
         ("00", "captured", "", "paid"), ("00", "settled", "", "paid"), ("00", "authorized", "", "authorized"),
-        ("00", "brand-new", "", "unknown"), ("22", "Pending", "", "pending"), ("22", "Unknown", "", "pending"),
+        ("00", "brand-new", "", "unknown"), ("22", "Pending", "", "pending"), ("22", "Unknown", "", "pending"), ("22", "Pending", "FPX_99", "processing"), ("22", "Pending", "FPX_09", "pending"),
         ("11", "failed", "CC_05", "failed"), ("11", "blocked", "", "failed"), ("11", "reject", "", "failed"),
         ("11", "hold", "", "failed"), ("11", "failed", "P01", "expired"), ("11", "failed", "FPX_09", "unknown"),
         ("11", "failed", "brand-new", "failed"), ("11", "cancelled", "", "cancelled"), ("11", "ReqCancel", "", "cancelled"),
