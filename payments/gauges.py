@@ -12,7 +12,7 @@ from config.core.breaker import State
 from config.core.metrics import Gauge
 from ledger import chart, selectors
 from payments.models import Attempt, Dispute, GatewayAccount, MoneyCase, Notification, Payment, Refund
-from payments.services import breakers, disputes
+from payments.services import breakers, dispute_schedule
 from payments.states import OPEN_DISPUTES, PAYABLE, AttemptStatus, NotificationStatus, PaymentStatus, RefundStatus
 
 CURRENCY = "VND"
@@ -55,7 +55,7 @@ def _disputes(now: datetime) -> Iterator[Gauge]:
     counts = dict(Dispute.objects.open().order_by().values_list("status").annotate(Count("pk")))
     for status in OPEN_DISPUTES:
         yield Gauge("reckoner_disputes_open", counts.get(status, 0), (status,))
-    yield Gauge("reckoner_disputes_due_48h", Dispute.objects.unanswered(due_before=now + disputes.NEAR).count())
+    yield Gauge("reckoner_disputes_due_48h", Dispute.objects.unanswered(due_before=now + dispute_schedule.NEAR).count())
 
 
 def _breakers() -> Iterator[Gauge]:

@@ -30,7 +30,7 @@ from ledger import chart as accounts
 from ledger import selectors
 from ledger.models import Account
 from payments.models import Attempt, Capture, Dispute, GatewayAccount, MoneyCase, Refund
-from payments.services.disputes import NEAR
+from payments.services.dispute_schedule import NEAR
 from payments.states import AttemptStatus, RefundStatus
 
 log = structlog.get_logger(__name__)

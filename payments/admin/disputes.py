@@ -30,7 +30,7 @@ from ledger.admin import t_accounts
 from ledger.models import JournalEntry
 from payments.admin import dispute_deeds, timeline, words
 from payments.models import Dispute, DisputeEvidence, GatewayAccount
-from payments.services import dispute_booking, disputes, evidence
+from payments.services import dispute_booking, dispute_schedule, evidence
 from payments.states import LOST_DISPUTES, OPEN_DISPUTES, UNANSWERED, DisputeStatus
 
 YEAR: Final = timedelta(days=365)
@@ -60,7 +60,7 @@ class DueFilter(ChoiceFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """By the index of those that wait for us."""
-        before = {"soon": clock.now() + disputes.NEAR, "over": clock.now()}.get(self.value() or "")
+        before = {"soon": clock.now() + dispute_schedule.NEAR, "over": clock.now()}.get(self.value() or "")
         return queryset.filter(status__in=UNANSWERED, respond_by__lte=before) if before else queryset
 
 
@@ -72,7 +72,10 @@ def due(dispute: Dispute, *, at: datetime) -> Cell:
     if left <= timedelta():
         return chip(_t("%(time)s overdue") % {"time": span(-left)}, Tone.BAD, _("Nobody answered in time."))
     shown = _t("in %(time)s") % {"time": span(left)}
-    return chip(shown, Tone.BAD if left < disputes.NEAR else Tone.WARN if left < 2 * disputes.NEAR else Tone.CALM)
+    return chip(
+        shown,
+        Tone.BAD if left < dispute_schedule.NEAR else Tone.WARN if left < 2 * dispute_schedule.NEAR else Tone.CALM,
+    )
 
 
 def win_rate(*, at: datetime) -> str:

@@ -18,8 +18,8 @@ from config.core import faultpoints
 from config.core.errors import DomainError
 from gateways.base import DisputeReport, Disputes, Evidence, EvidenceFile, GatewayRejected, GatewayUnavailable
 from payments.errors import DisputeRefused
-from payments.models import AttemptEvent, Dispute, MoneyCase
-from payments.services import accounts, breakers, cases, disputes, locks
+from payments.models import AttemptEvent, Dispute
+from payments.services import accounts, breakers, dispute_schedule, disputes, locks
 from payments.services.dispute_history import note
 from payments.services.reports import Heard
 from payments.states import DisputeStatus
@@ -95,7 +95,7 @@ def advance_due(*, at: datetime, limit: int = 200) -> int:
                 _ask(_fresh(dispute_id), at=at, actor="system")
             except DomainError:
                 log.exception("dispute_step_failed", dispute=dispute_id)
-    urgent = Dispute.objects.unanswered(due_before=at + disputes.NEAR).count()
+    urgent = Dispute.objects.unanswered(due_before=at + dispute_schedule.NEAR).count()
     if urgent:
         log.warning("disputes_due_soon", count=urgent)
     return len(due)
@@ -178,7 +178,7 @@ def _intend(dispute_id: str, wish: Wish, *, source: AttemptEvent.Source, actor: 
         dispute.move_to(DisputeStatus.UNDER_REVIEW, at=at)
     what = "contested" if wish.answer == A.CONTEST else "given_up"
     note(dispute, what, was=was, source=source, actor=actor, at=at)
-    dispute.next_step_at = disputes.next_ask(dispute, at=at)
+    dispute_schedule.plan(dispute, at=at, actor=actor)
     dispute.updated_at = at
     dispute.save()
     return by_calls
@@ -203,7 +203,7 @@ def _confirm(dispute_id: str, *, at: datetime, actor: str) -> None:
     if dispute.answer_state not in PENDING:
         return
     dispute.answer_state, dispute.steps = State.GIVEN, 0
-    dispute.next_step_at, dispute.updated_at = disputes.next_ask(dispute, at=at), at
+    dispute.next_step_at, dispute.updated_at = dispute_schedule.next_ask(dispute, at=at), at
     dispute.save()
     note(dispute, "answer_confirmed", source=AttemptEvent.Source.POLL, actor=actor, at=at)
 
@@ -217,12 +217,7 @@ def _note_failure(dispute_id: str, state: Dispute.AnswerState | None, error: str
         if state is not None and dispute.answer_state != state:
             dispute.answer_state, dispute.answer_failure = state, error[:250]
             note(dispute, f"answer_{state.value}", source=AttemptEvent.Source.POLL, actor=actor, at=at, reason=error)
-    dispute.next_step_at = disputes.next_ask(dispute, at=at)
-    if dispute.is_open and dispute.next_step_at is None:
-        cases.open_question(
-            kind=MoneyCase.Kind.DISPUTE_SILENT, money=dispute.amount, payment=dispute.payment, dispute=dispute,
-            detail="The gateway has not told how this dispute ended.", at=at, actor=actor,
-        )  # fmt: skip
+    dispute_schedule.plan(dispute, at=at, actor=actor)
     dispute.updated_at = at
     dispute.save()
 

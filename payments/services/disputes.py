@@ -11,27 +11,19 @@ from django.db import transaction
 
 from config.core import faultpoints, ids, outbox
 from config.core.money import Money
-from gateways.base import DisputeReport, Disputes
+from gateways.base import DisputeReport
 from gateways.base import DisputeStatus as Told
 from payments import dispute_reasons, events
 from payments.models import Attempt, AttemptEvent, Capture, Dispute, GatewayAccount, MoneyCase, Payment
-from payments.services import accounts, cases, dispute_booking, locks
+from payments.services import cases, dispute_booking, dispute_schedule, locks
 from payments.services.dispute_history import note
 from payments.services.reports import Heard, Outcome, settle_notification
 from payments.states import DISPUTE_TRANSITIONS, LOST_DISPUTES, OPEN_DISPUTES, UNANSWERED, DisputeStatus
 
 log = structlog.get_logger(__name__)
 S = DisputeStatus
-ASK_EVERY: Final = timedelta(hours=24)
-ASK_EVERY_NEAR: Final = timedelta(hours=6)
-NEAR: Final = timedelta(hours=48)
-"""So long before its deadline a dispute is urgent: it is asked about more often, counted and shown."""
-MAX_AGE: Final = timedelta(days=270)
-"""After this a dispute without an end is a question for a person; card schemes end theirs long before."""
 CLOCKS_DIFFER: Final = timedelta(minutes=1)
 """News is older than other news only beyond this: a gateway's clock is not ours."""
-ASK_AFTER_ANSWER: Final = tuple(timedelta(minutes=m) for m in (1, 2, 5, 15, 60, 240))
-"""When a gateway is asked what became of an answer that it has not confirmed."""
 
 
 @transaction.atomic(durable=True)
@@ -46,19 +38,6 @@ def apply_dispute_report(*, report: DisputeReport, heard: Heard) -> Outcome:
     if heard.notification_id:
         settle_notification(heard, outcome, payment)
     return outcome
-
-
-def next_ask(dispute: Dispute, *, at: datetime) -> datetime | None:
-    """When its gateway is asked next: soon while an answer is unconfirmed, then daily, more often near the deadline."""
-    if not dispute.is_open or not isinstance(accounts.of(dispute.account), Disputes):
-        return None
-    is_unconfirmed = dispute.answer_state in (Dispute.AnswerState.SENDING, Dispute.AnswerState.UNKNOWN)
-    if is_unconfirmed and dispute.steps < len(ASK_AFTER_ANSWER):
-        return at + ASK_AFTER_ANSWER[dispute.steps]
-    if at - dispute.created_at > MAX_AGE:
-        return None
-    is_near = dispute.waits_for_us and dispute.respond_by is not None and dispute.respond_by - at < NEAR
-    return at + (ASK_EVERY_NEAR if is_near else ASK_EVERY)
 
 
 def _apply(report: DisputeReport, heard: Heard) -> tuple[Outcome, Payment | None]:
@@ -86,7 +65,7 @@ def _apply(report: DisputeReport, heard: Heard) -> tuple[Outcome, Payment | None
         _ask_whose(dispute, heard)
         outcome = Outcome.HELD
     _confirm_answer(dispute, heard)
-    dispute.next_step_at = next_ask(dispute, at=heard.at)
+    dispute_schedule.plan(dispute, at=heard.at, actor=heard.who)
     dispute.heard_until = max(told_at, dispute.heard_until or told_at)
     dispute_booking.save(dispute, payment, at=heard.at)
     after = (dispute.status, dispute.withdrawn_minor, dispute.fee_minor, dispute.is_inquiry, dispute.respond_by)
@@ -286,7 +265,9 @@ def _ask_whose(dispute: Dispute, heard: Heard) -> None:
 
 
 def _confirm_answer(dispute: Dispute, heard: Heard) -> None:
-    """The gateway's state shows that it has our answer."""
+    """The gateway's state shows that it has our answer; at an end, the question why it is silent answers itself."""
+    if not dispute.is_open:
+        cases.answer_dispute_questions(dispute, kind=MoneyCase.Kind.DISPUTE_SILENT, at=heard.at, actor=heard.who)
     has_it = not dispute.waits_for_us
     if dispute.answer_state in (Dispute.AnswerState.SENDING, Dispute.AnswerState.UNKNOWN) and has_it:
         dispute.answer_state, dispute.steps = Dispute.AnswerState.GIVEN, 0

@@ -22,20 +22,40 @@ from config.core import faultpoints
 from config.core.errors import DomainError
 from config.core.models import OutboxEvent
 from config.core.money import Money
-from gateways.base import HttpMessage
+from gateways.base import DisputeReport, DisputeStatus, HttpMessage
 from gateways.sandbox.faults import Fault
 from gateways.sandbox.provider import Outcome as PayerDoes
 from gateways.sandbox.web import BadRequest
 from ledger.models import Posting
-from payments.models import Attempt, Capture, MoneyCase, Payment, PaymentMethod, Refund
-from payments.services import accounts, checkout, expiry, notifications, refund_steps, refunds
+from payments.models import (
+    Attempt,
+    AttemptEvent,
+    Capture,
+    Dispute,
+    DisputeLine,
+    MoneyCase,
+    Payment,
+    PaymentMethod,
+    Refund,
+    RefundLine,
+)
+from payments.services import accounts, checkout, disputes, expiry, notifications, refund_steps, refunds
 from payments.services.checkout import NewPayment
 from payments.services.refunds import NewRefund
-from payments.states import OPEN_ATTEMPTS, PaymentStatus, RefundStatus
+from payments.services.reports import Heard
+from payments.states import OPEN_ATTEMPTS, OPEN_DISPUTES, PaymentStatus, RefundStatus
 from tests import factories
 from tests.payments.conftest import MomoDriver
 
 pytestmark = pytest.mark.django_db
+
+
+HOLDING = set(RefundStatus) - {RefundStatus.FAILED, RefundStatus.REJECTED, RefundStatus.CANCELLED}
+
+
+def balance(account: str) -> int:
+    """What an account holds."""
+    return int(Posting.objects.filter(account__code=account).aggregate(n=Sum("amount_minor"))["n"] or 0)
 
 
 class Killed(BaseException):
@@ -162,6 +182,27 @@ class PaymentMachine(RuleBasedStateMachine):
         with self.mortal():
             refunds.request_refund(wish=NewRefund(payment_id=payment, amount=amount, actor="system:m"), at=self.now)
 
+    @rule(
+        payment=payments, number=st.integers(1, 2), part=st.sampled_from([None, 700, 50_000, 2_000_000]),
+        told=st.sampled_from(DisputeStatus), taken=st.sampled_from([True, False, None]), inquiry=st.booleans(),
+        late=st.integers(0, 2), fee=st.sampled_from([None, 0, 500]),
+    )  # fmt: skip
+    def a_bank_disputes(
+        self, payment: str, number: int, part: int | None, told: DisputeStatus, taken: bool | None, inquiry: bool,
+        late: int, fee: int | None,
+    ) -> None:  # fmt: skip
+        """Any word about a dispute, twice, out of order, of a part or of more than was paid, or of nobody's money."""
+        capture = Capture.objects.filter(payment_id=payment).first()
+        report = DisputeReport(
+            dispute_id=f"{payment}-{number}", status=told, money=Money(part or 1_000, "VND"), is_inquiry=inquiry,
+            gateway_transaction_id=capture.gateway_transaction_id if capture else "", withdrawn=taken,
+            fee=None if fee is None else Money(fee, "VND"), occurred_at=self.now - timedelta(minutes=30 * late),
+        )  # fmt: skip
+        heard = Heard(account=self.method.account, source=AttemptEvent.Source.WEBHOOK, at=self.now)
+        for _ in range(2):
+            with self.mortal():
+                disputes.apply_dispute_report(report=report, heard=heard)
+
     @rule(payment=payments)
     def cancel(self, payment: str) -> None:
         with self.mortal():
@@ -185,6 +226,28 @@ class PaymentMachine(RuleBasedStateMachine):
             assert (payment.status == PaymentStatus.SUCCEEDED) == (len(applied) == 1)
             assert all(capture.money == payment.amount for capture in applied)
             assert payment.refunded_minor + payment.refunding_minor <= payment.captured_minor
+
+    @invariant()
+    def disputes_count_what_they_may(self) -> None:
+        for payment in Payment.objects.all():
+            counted = sum(payment.disputes.values_list("disputed_minor", flat=True))
+            assert payment.disputed_minor == counted <= payment.captured_minor
+            taken = DisputeLine.objects.filter(dispute__payment=payment).aggregate(n=Sum("cash_minor"))["n"] or 0
+            returned = RefundLine.objects.filter(refund__payment=payment, refund__status__in=HOLDING)
+            assert taken + (returned.aggregate(n=Sum("cash_minor"))["n"] or 0) <= payment.captured_minor
+
+    @invariant()
+    def disputed_money_stands_where_its_outcome_is_open(self) -> None:
+        undecided = Dispute.objects.filter(booked="").aggregate(n=Sum("withdrawn_minor"))["n"] or 0
+        assert balance("chargeback:disputed") == undecided
+        assert balance("fee:chargeback") == (
+            Dispute.objects.filter(withdrawn_minor__gt=0).aggregate(n=Sum("fee_minor"))["n"] or 0
+        )
+        for dispute in Dispute.objects.all():
+            ends = dispute.status not in OPEN_DISPUTES
+            assert bool(dispute.booked) == (ends and dispute.withdrawn_minor > 0)
+            told = OutboxEvent.objects.filter(type="payment.disputed", data__dispute_id=dispute.id)
+            assert told.filter(data__status__in=["WON", "LOST"]).count() == (ends and dispute.payment_id is not None)
 
     @invariant()
     def completion_is_told_once(self) -> None:
@@ -231,10 +294,9 @@ class PaymentMachine(RuleBasedStateMachine):
             .exclude(cases__isnull=False)
             .exists()
         )
-        clearing = Posting.objects.filter(account__code="gw:momo:clearing").aggregate(total=Sum("amount_minor"))[
-            "total"
-        ]
-        assert (clearing or 0) == sum(booked.values()) - sum(sent.values())
+        gone = Dispute.objects.exclude(booked="won").aggregate(n=Sum("withdrawn_minor"))["n"] or 0
+        fees = balance("fee:chargeback")
+        assert balance("gw:momo:clearing") == sum(booked.values()) - sum(sent.values()) - gone - fees
 
 
 def test_any_sequence_of_events_keeps_the_books(
