@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from config.core.money import Money
+from config.core.money import CurrencyMismatch, Money
 from gateways import stripe_codes as codes
 from gateways import stripe_messages as messages
 from gateways.base import DisputeReport, Evidence, EvidenceFile, GatewayRejected, GatewayUnavailable
@@ -46,7 +46,7 @@ def dispute_report(
     try:
         money = from_wire(data.get("amount"), data.get("currency"))
         fee = _fee(data.get("balance_transactions"))
-    except ValueError as error:
+    except (ValueError, CurrencyMismatch) as error:
         raise Unreadable(str(error)) from error
     return DisputeReport(
         dispute_id=identifier,

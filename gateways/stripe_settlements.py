@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
-from config.core.money import Money
+from config.core.money import CurrencyMismatch, Money
 from gateways import stripe_messages as messages
 from gateways.base import GatewayUnavailable
 from gateways.settlement import LineKind, SettlementFile, SettlementLine
@@ -68,7 +68,7 @@ def _file(calls: Calls, payout: Mapping[str, object]) -> SettlementFile:
         total = from_wire(payout.get("amount"), payout.get("currency"))
         lines = tuple(_line(place, row, arrival) for place, row in enumerate(reversed(rows), start=1))
         paid = sum((line.net for line in lines), Money.zero(total.currency))
-    except ValueError as error:
+    except (ValueError, CurrencyMismatch) as error:
         raise GatewayUnavailable(f"stripe payout {number}: {error}", code="unreadable") from error
     if paid != total:
         raise GatewayUnavailable(

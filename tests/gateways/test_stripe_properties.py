@@ -17,6 +17,7 @@ from gateways import stripe_messages as messages
 from gateways.base import HttpMessage, Report, ReportInvalid, ReportStatus
 from gateways.sandbox import stripe_rules
 from gateways.stripe import Stripe
+from gateways.stripe_events import READERS
 
 GATEWAY = Stripe(secret_key="sk_test_x", webhook_secret="whsec_properties", previous_webhook_secret="whsec_before")
 AT = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -79,6 +80,58 @@ def test_nothing_that_is_truly_signed_makes_it_fail_in_another_way(body: bytes) 
 
     with pytest.raises(ReportInvalid):
         heard(body, header)
+
+
+texts = st.sampled_from(["pi_1", "succeeded", "usd", "paid", "complete", "won", REFERENCE]) | st.text(max_size=5)
+leaves = st.none() | st.booleans() | st.integers(-(10**20), 10**20) | texts
+names = st.sampled_from(
+    [
+        "id",
+        "status",
+        "amount",
+        "amount_received",
+        "amount_total",
+        "currency",
+        "metadata",
+        "attempt_id",
+        "payment_intent",
+        "payment_status",
+        "captured",
+        "balance_transactions",
+        "fee",
+        "evidence_details",
+        "due_by",
+        "created",
+        "last_payment_error",
+        "latest_charge",
+    ]
+)
+things = st.dictionaries(names, st.recursive(leaves, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(names, inner, max_size=3), max_leaves=6), max_size=9)  # fmt: skip
+
+
+@given(kind=st.sampled_from(sorted(READERS)), about=things, is_ours=st.booleans())
+@example(
+    kind="charge.dispute.created",
+    about={
+        "id": "du_1", "status": "lost", "amount": 5, "currency": "usd",
+        "balance_transactions": [{"fee": 1, "currency": "usd"}, {"fee": 1, "currency": "vnd"}],
+    },
+    is_ours=True,
+)  # fmt: skip
+def test_no_object_that_is_truly_signed_makes_it_fail_in_another_way(
+    kind: str, about: dict[str, Any], is_ours: bool
+) -> None:
+    about = {**about, "metadata": {"attempt_id": REFERENCE}} if is_ours else about
+    body = json.dumps({**GOOD, "type": kind, "data": {"object": about}}).encode()
+    header = f"t={STAMP},v1={messages.signature('whsec_properties', STAMP, body)}"
+    try:
+        told = heard(body, header)
+    except ReportInvalid:
+        return
+
+    for report in told:
+        assert report.status is not ReportStatus.PAID or (report.money and report.gateway_transaction_id)
+        json.dumps(report.raw)
 
 
 @given(seconds=st.integers(-100_000, 100_000))
