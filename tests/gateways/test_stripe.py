@@ -388,7 +388,7 @@ def test_what_does_not_concern_us_tells_nothing(message: HttpMessage) -> None:
 @pytest.mark.parametrize(
     ("kind", "about", "status"),
     [
-        ("payment_intent.processing", intent(status="processing"), ReportStatus.PENDING),
+        ("payment_intent.processing", intent(status="processing"), ReportStatus.PROCESSING),
         ("payment_intent.requires_action", intent(status="requires_action"), ReportStatus.PENDING),
         ("payment_intent.payment_failed", intent(status="requires_payment_method"), ReportStatus.PENDING),
         (
@@ -414,6 +414,27 @@ def test_only_what_is_over_ends_a_payment(kind: str, about: dict[str, Any], stat
     assert (report.status, report.reference) == (status, REFERENCE)
     has_moved = status in (ReportStatus.PAID, ReportStatus.AUTHORIZED)
     assert report.gateway_transaction_id == ("pi_1" if has_moved else "")
+
+
+@pytest.mark.parametrize(
+    ("state", "paid", "inside", "status"),
+    [
+        ("open", "unpaid", {"status": "requires_payment_method"}, ReportStatus.PENDING),
+        ("open", "unpaid", {"status": "requires_action"}, ReportStatus.PENDING),
+        ("complete", "unpaid", {"status": "processing"}, ReportStatus.PROCESSING),
+        ("complete", "unpaid", {"status": "requires_payment_method"}, ReportStatus.FAILED),
+        ("complete", "unpaid", {"status": "requires_capture", "amount_capturable": 1000}, ReportStatus.AUTHORIZED),
+        ("complete", "unpaid", {"status": "canceled"}, ReportStatus.CANCELLED),
+        ("complete", "paid", {"status": "succeeded"}, ReportStatus.PAID),
+        ("expired", "unpaid", {"status": "canceled"}, ReportStatus.EXPIRED),
+    ],
+)
+def test_a_page_and_its_intent_are_read_together(
+    state: str, paid: str, inside: dict[str, Any], status: ReportStatus
+) -> None:
+    whole = session(status=state, payment_status=paid, payment_intent=intent(**inside))
+
+    assert messages.session_report(whole, reference=REFERENCE).status is status
 
 
 def test_a_failed_try_names_its_decline_and_keeps_the_page_open(stripe: StripeDriver) -> None:
