@@ -201,6 +201,27 @@ def test_a_page_that_expired_ends_its_attempt(pay: Any, order: Any, method: Paym
     assert Payment.objects.get().status == PaymentStatus.AWAITING_PAYMENT
 
 
+@pytest.mark.parametrize(("end", "status"), [("succeeded", "succeeded"), ("failed", "awaiting_payment")])
+def test_a_slow_method_is_waited_for(
+    pay: Any, order: Any, method: PaymentMethod, stripe: OtherSide, end: str, status: str
+) -> None:
+    attempt = pay(order(amount_minor=50_000), method=method).attempt
+    intent = {
+        "id": stripe.order(attempt).fields["intent"], "object": "payment_intent", "status": "processing", "amount": 50_000,
+        "currency": "vnd", "metadata": {"attempt_id": attempt.gateway_reference},
+    }  # fmt: skip
+    page = {**stripe.provider.api.session(stripe.order(attempt)), "status": "complete", "payment_intent": intent["id"]}
+    for kind, about in (("payment_intent.processing", intent), ("checkout.session.completed", page)):
+        assert deliver(stripe.event(attempt, kind, about)) == 200
+    assert Payment.objects.get().status == PaymentStatus.PROCESSING
+
+    paid = {**page, "payment_status": "paid" if end == "succeeded" else "unpaid"}
+    assert deliver(stripe.event(attempt, f"checkout.session.async_payment_{end}", paid)) == 200
+
+    attempt.refresh_from_db()
+    assert (attempt.status, Payment.objects.get().status) == (AttemptStatus(end), status)
+
+
 def test_forged_and_tampered_events_hear_400_and_change_nothing(
     pay: Any, order: Any, method: PaymentMethod, stripe: OtherSide, books: Any
 ) -> None:
@@ -361,13 +382,14 @@ def test_a_dispute_is_heard_answered_and_won(
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("order_of_events", [1, -1])
 def test_held_money_is_captured_once(
-    pay: Any, order: Any, method: PaymentMethod, stripe: OtherSide, at: Any, books: Any
+    pay: Any, order: Any, method: PaymentMethod, stripe: OtherSide, at: Any, books: Any, order_of_events: int
 ) -> None:
     attempt = pay(order(), method=method, at=at).attempt
     stripe.order(attempt).fields["manual"] = True
     stripe.settle(attempt)
-    assert [deliver(parcel) for parcel in stripe.events(attempt)] == [200] * 3
+    assert [deliver(parcel) for parcel in stripe.events(attempt)[::order_of_events]] == [200] * 3
     assert (Payment.objects.get().status, books()) == (PaymentStatus.AUTHORIZED, {})
 
     payment = authorizations.capture(payment_id=attempt.payment_id, actor="staff:1", at=at)
