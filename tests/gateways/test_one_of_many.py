@@ -19,9 +19,15 @@ EVERY = {
 }
 REFERENCE_NAMES = {
     "momo": {"payments/api/ipn.py"},
-    "xendit": {"payments/api/ipn.py", "config/core/observability.py"},
-    "fiuu": {"payments/api/ipn.py", "config/core/observability.py", "config/core/scrape.py", "payments/gauges.py"},
-    "stripe": {"payments/api/ipn.py", "config/core/observability.py"},
+    "xendit": {"payments/api/ipn.py", "payments/api/urls.py", "config/core/observability.py"},
+    "fiuu": {
+        "payments/api/ipn.py",
+        "payments/api/urls.py",
+        "config/core/observability.py",
+        "config/core/scrape.py",
+        "payments/gauges.py",
+    },
+    "stripe": {"payments/api/ipn.py", "payments/api/urls.py", "config/core/observability.py"},
 }
 """Addresses and metrics that a replaced system gave to its gateway belong to that gateway's first account."""
 
