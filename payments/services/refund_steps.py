@@ -38,7 +38,7 @@ def send(*, refund_id: str, at: datetime) -> Refund:
     refund = _submit(refund_id, at=at)
     if refund is None:
         return Refund.objects.get(id=refund_id)
-    _call(refund, lambda gateway, request: gateway.refund(request), at=at)
+    _call(refund, _send, at=at)
     return Refund.objects.get(id=refund_id)
 
 
@@ -46,7 +46,7 @@ def ask(*, refund_id: str, at: datetime) -> Refund:
     """Ask the gateway what became of a refund; one it surely never got is sent again under the same reference."""
     refund = Refund.objects.select_related("capture__account", "capture__attempt", "payment__order").get(id=refund_id)
     if refund.status in (R.SUBMITTED, R.UNKNOWN, R.PENDING, R.NEEDS_OPERATOR):
-        _call(refund, lambda gateway, request: gateway.query_refund(request), at=at)
+        _call(refund, _ask, at=at)
     return Refund.objects.get(id=refund_id)
 
 
@@ -64,19 +64,32 @@ def advance_due(*, at: datetime, limit: int = 200) -> int:
     return len(due)
 
 
-def _call(refund: Refund, question: Callable[[Refunds, RefundRequest], Report], *, at: datetime) -> None:
+def _send(gateway: Refunds, request: RefundRequest) -> Report:
+    return gateway.refund(request)
+
+
+def _ask(gateway: Refunds, request: RefundRequest) -> Report:
+    """A question that was refused, or never left us, tells nothing of the refund that went before it."""
+    try:
+        return gateway.query_refund(request)
+    except GatewayRejected as error:
+        raise GatewayUnavailable(f"the question was refused: {error}", code=error.code) from error
+
+
+def _call(refund: Refund, call: Callable[[Refunds, RefundRequest], Report], *, at: datetime) -> None:
     account = refund.capture.account
     gateway = accounts.of(account)
     faultpoints.reach("refund.intent_committed")
     assert isinstance(gateway, Refunds), "a refund goes by a gateway only where the gateway can"
     heard = Heard(account=account, source=AttemptEvent.Source.POLL, at=at, actor="system")
     try:
-        report = question(gateway, _request(refund, at=at))
+        report = call(gateway, _request(refund, at=at))
     except GatewayRejected as error:
         report = _made_up(refund, ReportStatus.FAILED, code=error.code, message=str(error))
     except GatewayUnavailable as error:
         if error.never_sent:
-            _put_off(refund.id, at=at, is_held_back=error.code in (breakers.BREAKER_OPEN, breakers.SPACED))
+            is_held_back = error.code in (breakers.BREAKER_OPEN, breakers.SPACED)
+            _put_off(refund.id, at=at, is_unsent=call is _send, is_held_back=is_held_back)
             return
         report = _made_up(refund, ReportStatus.UNKNOWN, code=error.code, message=str(error))
     faultpoints.reach("refund.gateway_answered")
@@ -128,10 +141,13 @@ def _submit(refund_id: str, *, at: datetime) -> Refund | None:
 
 
 @transaction.atomic(durable=True)
-def _put_off(refund_id: str, *, at: datetime, is_held_back: bool) -> None:
-    """No byte left us: the refund may be sent again later, as it is. What we held back ourselves was no try."""
+def _put_off(refund_id: str, *, at: datetime, is_unsent: bool, is_held_back: bool) -> None:
+    """No byte left us: what it was, a refund or a question, may be sent again later. What we held back was no try.
+
+    `is_unsent`: it was the refund itself, so it is still to be sent; after a question nobody knows.
+    """
     refund = locks.refund(refund_id)
-    if refund.status == R.SUBMITTED:
+    if is_unsent and refund.status == R.SUBMITTED:
         refund.move_to(R.APPROVED, at=at)
     if is_held_back and refund.created_at >= at - breakers.NO_TRY_FOR:
         refund.next_step_at = at + HELD_BACK

@@ -8,19 +8,22 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
-from config.core import approvals
+from config.core import approvals, faultpoints
 from config.core.approvals import SelfApprovalRefused
 from config.core.models import OutboxEvent
 from config.core.money import Money
+from gateways.base import GatewayRejected, GatewayUnavailable, RefundRequest, Report
 from gateways.sandbox.faults import Fault
 from payments.errors import RefundRefused, RefundTooMuch
 from payments.models import ClawBack, MoneyCase, Payment, Refund, RefundLine
 from payments.refund_split import Wanted
-from payments.services import cod, refund_steps, refunds
+from payments.services import accounts, cod, refund_steps, refunds
 from payments.services.refunds import NewRefund
 from payments.states import RefundStatus
 from tests.factories import UserFactory
+from tests.payments.conftest import NOWHERE
 
 pytestmark = pytest.mark.django_db
 
@@ -196,6 +199,58 @@ def test_a_refund_the_gateway_never_got_is_sent_again_under_the_same_reference(p
 
     made.refresh_from_db()
     assert made.status == RefundStatus.SUCCEEDED
+
+
+def test_a_question_that_cannot_be_sent_does_not_send_the_refund_again(
+    paid: Any, momo: Any, momo_account: Any, monkeypatch: Any
+) -> None:
+    payment = paid()
+
+    def die(name: str) -> None:
+        if name == "refund.gateway_answered":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(faultpoints, "reach", die)
+        with pytest.raises(KeyboardInterrupt):
+            refund(payment, 100_000)
+    momo_account.settings["endpoint"] = NOWHERE
+    momo_account.save()
+    accounts.forget()
+    at = payment.created_at + timedelta(days=2)
+
+    refund_steps.advance_due(at=at)
+
+    made = Refund.objects.get()
+    assert made.status == RefundStatus.SUBMITTED
+    momo_account.settings["endpoint"] = momo.running.url
+    momo_account.save()
+    accounts.forget()
+    refund_steps.ask(refund_id=made.id, at=at)
+    assert Refund.objects.get().status == RefundStatus.SUCCEEDED
+    done = [one for one in momo.running.app.sandbox.world.refunds.values() if one.order == made.gateway_reference]
+    assert [one.amount for one in done] == [100_000]
+
+
+class Revoked:
+    """A gateway that has revoked our key since it took the refund."""
+
+    def refund(self, request: RefundRequest) -> Report:
+        raise GatewayRejected("no such key")
+
+    def query_refund(self, request: RefundRequest) -> Report:
+        raise GatewayRejected("no such key")
+
+
+def test_a_question_that_is_refused_says_nothing_of_the_refund(paid: Any) -> None:
+    asked = refund_steps._request(refund(paid(), 100_000), at=timezone.now())
+
+    with pytest.raises(GatewayRejected):
+        refund_steps._send(Revoked(), asked)
+    with pytest.raises(GatewayUnavailable) as unknown:
+        refund_steps._ask(Revoked(), asked)
+
+    assert unknown.value.never_sent is False
 
 
 def test_a_refund_nobody_can_tell_us_about_ends_with_a_person(paid: Any, faults: Any, settings: Any) -> None:
