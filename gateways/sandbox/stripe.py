@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -207,9 +206,9 @@ class Stripe(Provider):
         keys = self.sandbox.world.merchants[NAME, payment.merchant].keys
 
         def sign(content: bytes) -> dict[str, str]:
-            """Anew for every try, as Stripe does. By the true clock, whatever moment the sandbox plays."""
+            """Anew for every try, as Stripe does."""
             what = content if signed is None else signed
-            return {"Stripe-Signature": rules.signed_header(key or keys["webhookSecret"], int(time.time()), what)}
+            return {"Stripe-Signature": rules.signed_header(key or keys["webhookSecret"], now_ms() // 1000, what)}
 
         return Parcel(
             provider=NAME, order=payment.order, url=url or payment.notify_url, body=body, kind=kind, sign=sign,

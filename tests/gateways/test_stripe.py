@@ -331,6 +331,20 @@ def test_a_second_delivery_is_signed_anew_over_the_same_bytes(stripe: StripeDriv
     assert stripe.heard(first) == stripe.heard(second)
 
 
+def test_a_signature_is_of_the_moment_that_the_sandbox_plays(stripe: StripeDriver) -> None:
+    moment = datetime(2026, 10, 1, 8, 0, tzinfo=UTC)
+    stripe.control("POST", "/settings", {"at_ms": int(moment.timestamp() * 1000)})
+    try:
+        request = stripe.opened(created_at=moment, expires_at=moment + timedelta(hours=1))
+        (message,) = stripe.end(request.reference, "pay")
+    finally:
+        stripe.control("POST", "/settings", {"at_ms": None})
+
+    with pytest.raises(ReportInvalid):
+        stripe.heard(message)
+    assert stripe.heard(dataclasses.replace(message, received_at=moment)).status is ReportStatus.PAID
+
+
 def test_a_message_signed_with_the_previous_secret_is_heard_during_a_rotation(stripe: StripeDriver) -> None:
     _, message, report = stripe.paid()
     rotated = adapter(stripe, webhook_secret="whsec_new", previous_webhook_secret="whsec_sandbox_one")
