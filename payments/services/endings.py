@@ -9,7 +9,7 @@ from django.conf import settings
 from config.core import audit, faultpoints, metrics, outbox
 from payments import events
 from payments.models import Attempt, AttemptEvent, EmailMessageLog, Payment
-from payments.services import attempts, emails
+from payments.services import accounts, attempts, emails
 from payments.states import OPEN_ATTEMPTS, UNDECIDED, AttemptStatus, PaymentStatus
 
 
@@ -17,13 +17,14 @@ def end(payment: Payment, status: PaymentStatus, *, reason: str, note: str, at: 
     """End a locked payment and its attempts. An attempt that nobody knows about is asked on until it speaks."""
     last = None
     attempt_status = AttemptStatus.EXPIRED if status == PaymentStatus.EXPIRED else AttemptStatus.CANCELLED
-    for attempt in payment.attempts.filter(status__in=OPEN_ATTEMPTS).order_by("number"):
+    for attempt in payment.attempts.filter(status__in=OPEN_ATTEMPTS).select_related("account").order_by("number"):
         last = attempt
         if attempt.status in UNDECIDED:
             continue
         was = attempt.status
         attempt.move_to(attempt_status, at=at)
-        if was != AttemptStatus.QUEUED:  # its gateway never heard of that one
+        may_tell = accounts.of(attempt.account).notifies  # of cash and transfers nobody could
+        if may_tell and was != AttemptStatus.QUEUED:  # its gateway never heard of that one
             attempt.queries, attempt.next_query_at = 0, at + attempts.LOOK_AGAIN_AFTER[0]
         attempt.save()
         attempts.note(attempt, was, source=AttemptEvent.Source.BEAT, at=at, actor=actor, reason=note)

@@ -50,6 +50,7 @@ def ask(attempt: Attempt, *, source: AttemptEvent.Source, at: datetime, actor: s
     gateway = accounts.of(attempt.account)
     if not gateway.notifies:
         checkout.finish(attempt, at=at)
+        _ask_no_more(attempt)
         return None
     try:
         report = gateway.query(
@@ -75,6 +76,12 @@ def ask(attempt: Attempt, *, source: AttemptEvent.Source, at: datetime, actor: s
     if source is AttemptEvent.Source.POLL:
         _schedule(attempt.id, at=at)
     return outcome
+
+
+def _ask_no_more(attempt: Attempt) -> None:
+    """Nobody can be asked about it: left due, it would stand before all others in every sweep."""
+    known = Attempt.objects.filter(id=attempt.id, next_query_at__isnull=False).exclude(status__in=UNDECIDED)
+    known.update(next_query_at=None)
 
 
 def refresh(*, payment_id: str, actor: str, at: datetime) -> Payment:

@@ -242,7 +242,7 @@ PLOTS: Final[tuple[tuple[Plot, int], ...]] = (
     (cash_refused, 4),
     (cash_awaited, 9),
     (transferred, 8),
-    (transfer_awaited, 2),
+    (transfer_awaited, 5),
 )
 
 

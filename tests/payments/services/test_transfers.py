@@ -73,6 +73,19 @@ def test_it_waits_until_its_time_is_over_and_money_that_comes_then_still_pays(op
     assert (payment.status, payment.is_late) == (PaymentStatus.SUCCEEDED, True)
 
 
+def test_nobody_is_asked_about_a_transfer_after_its_end(opened: Opened, at: datetime) -> None:
+    late = at + timedelta(days=3, minutes=1)
+    expiry.expire_overdue(at=late)
+
+    assert (Attempt.objects.get().status, Attempt.objects.get().next_query_at) == (AttemptStatus.EXPIRED, None)
+
+
+def test_what_nobody_can_be_asked_about_does_not_stand_before_the_others_for_ever(opened: Opened, at: datetime) -> None:
+    Attempt.objects.update(next_query_at=at)
+
+    assert [expiry.ask_due(at=at), expiry.ask_due(at=at)] == [1, 0]
+
+
 def test_a_transfer_that_the_customer_turned_away_from_may_still_come(
     pay: Callable[..., Opened], opened: Opened, at: datetime
 ) -> None:
