@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import requests
@@ -153,6 +153,21 @@ def cash(market: Market) -> None:
     path = f"/api/v1/payments/{opened['payment_id']}/cod"
     for _ in range(2):
         market.stack.post(path, told, key=f"cod-{opened['payment_id']}")
+    market.stack.settle()
+    assert market.status(opened) == "succeeded"
+
+
+def transferred(market: Market) -> None:
+    """The customer's transfer is on our account, and finance's system says so twice."""
+    opened = market.open(method="bank_transfer")
+    told = {
+        "bank_reference": f"FT-{market.orders}",
+        "amount": str(AMOUNT),
+        "value_date": datetime.now(UTC).date().isoformat(),
+    }
+    path = f"/api/v1/payments/{opened['payment_id']}/transfer"
+    for _ in range(2):
+        market.stack.post(path, told, key=f"transfer-{opened['payment_id']}")
     market.stack.settle()
     assert market.status(opened) == "succeeded"
 

@@ -32,7 +32,7 @@ from gateways.sandbox.server import start as start_sandbox
 WEB, WORKER, RELAY = "web", "worker", "relay"
 STAFF_PASSWORD: Final = "a long enough password"
 SCOPES: Final = (
-    "payments:read payments:write refunds:read refunds:write orders:write cod:write reports:read ledger:read"
+    "payments:read payments:write refunds:read refunds:write orders:write cod:write transfers:write reports:read ledger:read"
     " events:read cases:read"
 )
 PATIENCE_SECONDS: Final = 60.0
@@ -358,6 +358,7 @@ def _environment(home: Path, urls: Mapping[str, str], *, url: str, sandbox: str)
         "SECRET_KEY_MOMO": SECRET_KEY,
         "ENDPOINT_MOMO": sandbox,
         "SANDBOX_URL": sandbox,
+        **dev.DEMO_BANK,
         "EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend",
         "EMAIL_FILE_PATH": str(home / "mail"),
         "EMAIL_ON_FAILURE": "true",

@@ -60,6 +60,7 @@ PAIRS: Final[tuple[Pair, ...]] = (
         scenes.expired, WORKER, "query.answered", "expiry.locked", "expiry.attempts_ended", "outbox.written", "expiry.told"
     ),
     *_each(scenes.cash, WEB, "checkout.answer_written", "cod.told", "report.journal_posted", "cod.booked"),
+    *_each(scenes.transferred, WEB, "checkout.answer_written", "transfer.told", "report.journal_posted", "transfer.booked"),
     *_each(scenes.cancelled_after_payment, WEB, "cancellation.payment_ended", "case.asked", "cancellation.order_closed"),
     *_each(
         scenes.cancelled_after_payment, WORKER,

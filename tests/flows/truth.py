@@ -112,7 +112,7 @@ class Truth:
             LEFT JOIN ledger_journal j ON j.reference = c.journal_reference
             LEFT JOIN LATERAL (SELECT sum(amount) AS debit FROM ledger_line WHERE journal_id = j.id
                 AND amount > 0 AND currency = p.currency AND account_id IN (SELECT id FROM ledger_account
-                WHERE code LIKE 'gw:%%' OR code LIKE 'cod:%%')) l ON true
+                WHERE code LIKE 'gw:%%' OR code LIKE 'cod:%%' OR code LIKE 'bank:%%')) l ON true
             WHERE o.order_id LIKE %s GROUP BY p.id
             """
         ):
