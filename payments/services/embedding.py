@@ -8,7 +8,7 @@ from datetime import datetime
 
 from gateways.base import Embeds, GatewayRejected
 from payments.errors import GatewayRefused, MethodUnusable
-from payments.models import PaymentMethod
+from payments.models import GatewayAccount, PaymentMethod
 from payments.services import accounts, checkout
 from payments.services.checkout import NewPayment, Opened
 
@@ -18,16 +18,22 @@ def open_embedded(*, wish: NewPayment, channel: str, at: datetime) -> tuple[Open
 
     Raises MethodUnusable for a gateway without such a script, and what create_payment raises.
     """
-    gateway = accounts.of(wish.method.account)
-    if not isinstance(gateway, Embeds):
-        raise MethodUnusable("This payment method has no script for a page of the shop.", field="payment_method")
+    _script_of(wish.method.account)
     opened = checkout.create_payment(wish=wish, at=at)
+    gateway = _script_of(opened.attempt.account)  # a routing rule may have chosen another account
     request = checkout.request_of(opened.payment, opened.attempt, at=at)
     try:
         fields = gateway.embedded_checkout(dataclasses.replace(request, channel=channel or request.channel))
     except GatewayRejected as error:
         raise GatewayRefused("The payment provider refused this payment; another method may work.") from error
     return opened, fields
+
+
+def _script_of(account: GatewayAccount) -> Embeds:
+    gateway = accounts.of(account)
+    if not isinstance(gateway, Embeds):
+        raise MethodUnusable("This payment method has no script for a page of the shop.", field="payment_method")
+    return gateway
 
 
 def method_with_channel(code: str) -> PaymentMethod | None:
