@@ -12,7 +12,7 @@ from config.core.breaker import State
 from config.core.metrics import Gauge
 from ledger import chart, selectors
 from payments.models import Attempt, Dispute, GatewayAccount, MoneyCase, Notification, Payment, Refund
-from payments.services import breakers, dispute_schedule
+from payments.services import breakers, dispute_schedule, routes
 from payments.states import OPEN_DISPUTES, PAYABLE, AttemptStatus, NotificationStatus, PaymentStatus, RefundStatus
 
 CURRENCY = "VND"
@@ -59,8 +59,16 @@ def _disputes(now: datetime) -> Iterator[Gauge]:
 
 
 def _breakers() -> Iterator[Gauge]:
-    """Each gateway's breaker, by our name and by those of the reference systems (ACCEPTANCE E35, K24)."""
-    gateways = set(GatewayAccount.objects.values_list("gateway", flat=True))
+    """How gateways do, and each one's breaker, by our name and by those of the reference systems (ACCEPTANCE E35, K24)."""
+    accounts = dict(GatewayAccount.objects.values_list("code", "gateway"))
+    gateways = set(accounts.values())
+    ended: dict[str, list[int]] = {gateway: [0, 0] for gateway in gateways}
+    for code, (count, paid) in routes.success(at=timezone.now()).items():
+        ended[accounts[code]][0] += count
+        ended[accounts[code]][1] += paid
+    for gateway, (count, paid) in ended.items():
+        if count:
+            yield Gauge("reckoner_gateway_success_ratio", paid / count, (gateway,))
     for gateway, found in breakers.look(gateways).items():
         now = found.effective
         yield Gauge("reckoner_gateway_circuit_state", CIRCUIT[now], (gateway,))

@@ -33,7 +33,7 @@ LATENCIES: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0
 log = structlog.get_logger(__name__)
 
 # KEYS 1 the breaker, 2 calls under way, 3 what staff forced, 4 what is counted for the health page
-# ARGV 1 admit|note, 2 call, 3 ok (1|0), 4 latency field, 5 window ms, 6 min calls, 7 failure percent, 8 consecutive,
+# ARGV 1 admit|judge|note, 2 call, 3 ok (1|0), 4 latency field, 5 window ms, 6 min calls, 7 failure percent, 8 consecutive,
 #      9 open ms, 10 probe ms, 11 waiting ms, 12 waiting calls
 # Answers {admitted 1|0, state, the state it moved to or '', ms until the next try, forced or ''}
 DECIDE: Final = """
@@ -68,6 +68,15 @@ end
 
 local function keep()
   redis.call('PEXPIRE', KEYS[1], 3600000)
+end
+
+if verb == 'judge' then
+  if state == 'closed' and redis.call('ZCOUNT', KEYS[2], now - 180000, now - waiting_for) >= waiting_calls
+      and now - tonumber(b.ok_at or 0) > waiting_for then
+    move('open')
+    keep()
+  end
+  return {0, state, moved, 0, forced}
 end
 
 if verb == 'admit' then
@@ -156,8 +165,8 @@ class Policy:
     consecutive: float = 5
     open_seconds: float = 20.0
     probe_seconds: float = 10.0
-    waiting_seconds: float = 8.0
-    waiting_calls: float = 5
+    waiting_seconds: float = 5.0
+    waiting_calls: float = 4
 
     def __post_init__(self) -> None:
         """Refuse what cannot work. Raises ValueError naming the field."""
@@ -230,6 +239,11 @@ def admit(name: str, *, policy: Policy) -> tuple[str, Say]:
     """Ask whether a call may be made, and under which number it is noted afterwards. Raises RedisAway."""
     call = f"{random.getrandbits(64):x}"  # a number, not a secret
     return call, _decide(name, "admit", call, ok=False, latency="", policy=policy)
+
+
+def judge(name: str, *, policy: Policy) -> Say:
+    """Open a closed breaker whose calls hang, without a call of one's own. Raises RedisAway."""
+    return _decide(name, "judge", "", ok=False, latency="", policy=policy)
 
 
 def note(name: str, call: str, *, ok: bool, seconds: float, policy: Policy) -> Say:

@@ -35,7 +35,7 @@ GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "reckoner_payment_anomalies_open": ("Money cases that wait for a person.", ("kind",)),
     "reckoner_gateway_circuit_state": ("0 closed, 1 half open, 2 open.", ("gateway",)),
     "reckoner_gateway_answered_ratio": ("Calls of the last 15 minutes that got a usable answer.", ("gateway",)),
-    "reckoner_gateway_success_ratio": ("Paid of the attempts that ended, of the last 24 hours.", ("gateway",)),
+    "reckoner_gateway_success_ratio": ("Paid of the attempts of the last 15 minutes that ended.", ("gateway",)),
     "reckoner_gateway_secret_expiry_timestamp_seconds": ("When a gateway's secret ends.", ("gateway",)),
     "reckoner_ipn_oldest_unprocessed_age_seconds": ("Age of the oldest notification not handled.", ()),
     "reckoner_ipn_backlog": ("Notifications not handled.", ()),

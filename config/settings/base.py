@@ -279,6 +279,8 @@ GATEWAYS = {
 """The first account of each gateway: its keys are the adapter's fields. Further accounts are made in the admin."""
 GATEWAY_BREAKER = read.numbers(env, "GATEWAY_BREAKER", default="")
 """What differs from config.core.breaker.Policy: consecutive:5,open_seconds:20."""
+GATEWAY_CALLS_PER_PROCESS = read.integer(env, "GATEWAY_CALLS_PER_PROCESS", default=3, at_least=1)
+"""Calls of one process that may wait for one gateway: fewer than a web process has threads."""
 GATEWAY_SPACING = read.numbers(env, "GATEWAY_SPACING", default="fiuu.query:5")
 """gateway.operation -> the least seconds between two such calls of all our processes."""
 FAULTPOINT = env.str("FAULTPOINT", default="")

@@ -41,6 +41,7 @@ DATABASES["default"]["OPTIONS"].pop("pool")
 CACHES["default"]["LOCATION"] = REDIS_URL  # one database, so that one flush between tests empties both
 
 GATEWAY_SPACING.clear()  # what is about it sets it
+GATEWAY_CALLS_PER_PROCESS = 50  # of the same twenty threads
 CELERY_TASK_ALWAYS_EAGER = True
 CELERY_TASK_EAGER_PROPAGATES = True
 

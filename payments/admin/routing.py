@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from config.core import clock
 from config.core.admin import links
-from config.core.admin.cells import NOTHING, Cell, Tone, chip, clipped, identifier, read_money, to, when
+from config.core.admin.cells import NOTHING, Cell, Tone, chip, clipped, identifier, money_text, read_money, to, when
 from config.core.admin.deeds import Deed, Doing, Done, ReasonForm
 from config.core.admin.panels import Facts, Panel
 from config.core.admin.readonly import ReadOnlyAdmin
@@ -169,7 +169,7 @@ class RoutingRuleAdmin(ReadOnlyAdmin):
     def cost(self, obj: RoutingRule) -> Cell:
         parts = [f"{obj.cost_basis_points / 100:g} %"] if obj.cost_basis_points else []
         if obj.cost_fixed_minor:
-            parts.append(str(Money(obj.cost_fixed_minor, obj.currency or "VND").decimal))
+            parts.append(money_text(Money(obj.cost_fixed_minor, obj.currency or "VND")))
         return " + ".join(parts) or NOTHING
 
     @admin.display(description=_("note"))

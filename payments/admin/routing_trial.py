@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
 from config.core import clock
-from config.core.admin.cells import NOTHING, Cell, Text, Tone, chip, money, read_money, to
+from config.core.admin.cells import NOTHING, Cell, Text, Tone, chip, money, money_text, read_money, to
 from config.core.admin.panels import Table, columns, num
 from config.core.money import EXPONENTS, Money, MoneyError
 from payments import routing
@@ -71,9 +71,9 @@ def conditions(rule: RoutingRule) -> Cell:
     if rule.currency:
         parts.append(rule.currency)
     if rule.min_minor is not None:
-        parts.append(f"≥ {Money(rule.min_minor, currency)}")
+        parts.append(f"≥ {money_text(Money(rule.min_minor, currency))}")
     if rule.max_minor is not None:
-        parts.append(f"≤ {Money(rule.max_minor, currency)}")
+        parts.append(f"≤ {money_text(Money(rule.max_minor, currency))}")
     if rule.shop_id:
         parts.append(_t("shop %(shop)s") % {"shop": rule.shop_id})
     return " · ".join(parts)
@@ -95,7 +95,9 @@ def result(data: Any) -> Table:
     choice = routing.choose(rules, facts, health)
     rows = [_step(step, choice, wanted) for step in choice.steps]
     heads = columns(_("Tried"), _("Rule"), _("Account"), _("Outcome"), _("Why"), num(_("Cost")))
-    return Table(_t("%(method)s, %(amount)s") % {"method": method, "amount": wanted}, heads, rows, _("No account."))
+    return Table(
+        _t("%(method)s, %(amount)s") % {"method": method, "amount": money_text(wanted)}, heads, rows, _("No account.")
+    )
 
 
 def _step(step: Step, choice: Choice, wanted: Money) -> list[Cell]:

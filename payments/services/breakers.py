@@ -26,12 +26,15 @@ from config.core.errors import InvalidInput
 from gateways import http
 from gateways.base import GatewayUnavailable
 from payments.models import BreakerOverride, GatewayAccount
+from payments.services import bulkhead
 
 log = structlog.get_logger(__name__)
 
 BREAKER_OPEN: Final = "breaker_open"
 SPACED: Final = "spaced"
-"""Codes of GatewayUnavailable: what is refused with one of these has cost the gateway nothing and counts as no try."""
+BUSY: Final = "busy"
+HELD_BACK: Final = frozenset({BREAKER_OPEN, SPACED, BUSY})
+"""Codes of GatewayUnavailable: what we hold back ourselves has cost the gateway nothing and counts as no try."""
 LONGEST: Final = timedelta(days=7)
 """So long a breaker may be forced: whoever wants a gateway away for good disables its accounts."""
 NO_TRY_FOR: Final = timedelta(days=3)
@@ -60,6 +63,17 @@ def policy() -> Policy:
 def admit(gateway: str, operation: str) -> None:
     """Let a call through, in its turn. Raises GatewayUnavailable, never sent."""
     _take_turn(gateway, operation)
+    if not bulkhead.enter(gateway, limit=settings.GATEWAY_CALLS_PER_PROCESS):
+        _look_at_those_that_wait(gateway)
+        raise GatewayUnavailable(f"{gateway} {operation}: too many calls wait", code=BUSY, never_sent=True)
+    try:
+        _ask_the_breaker(gateway, operation)
+    except BaseException:
+        bulkhead.leave(gateway)
+        raise
+
+
+def _ask_the_breaker(gateway: str, operation: str) -> None:
     try:
         _thread.call, say = breaker.admit(gateway, policy=policy())
     except RedisAway:
@@ -72,8 +86,17 @@ def admit(gateway: str, operation: str) -> None:
         raise _refusal(gateway, operation)
 
 
+def _look_at_those_that_wait(gateway: str) -> None:
+    """No call gets as far as the breaker any more: have it judge those that hang, as an admission would."""
+    try:
+        _tell(gateway, breaker.judge(gateway, policy=policy()))
+    except RedisAway:
+        return
+
+
 def note(gateway: str, operation: str, outcome: str, seconds: float) -> None:
     """Count how a call ended."""
+    bulkhead.leave(gateway)
     metrics.gateway_called(gateway=gateway, operation=operation, outcome=outcome, seconds=seconds)
     call, _thread.call = _thread.call, ""
     if not call:

@@ -158,7 +158,7 @@ def _after_no_answer(attempt: Attempt, error: GatewayError, *, at: datetime) -> 
     is_unsent = isinstance(error, GatewayUnavailable) and error.never_sent
     if not is_unsent or attempt.created_at < at - breakers.NO_TRY_FOR:
         _schedule(attempt.id, at=at)
-    elif error.code not in (breakers.BREAKER_OPEN, breakers.SPACED):  # those stay due
+    elif error.code not in breakers.HELD_BACK:  # those stay due
         Attempt.objects.filter(id=attempt.id, next_query_at=attempt.next_query_at).update(
             next_query_at=at + UNSENT_AGAIN
         )

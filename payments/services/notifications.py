@@ -286,7 +286,7 @@ def _retry(notification: Notification, *, at: datetime) -> int:
     except (DatabaseError, GatewayUnavailable) as error:
         log.exception("notification_failed", notification=notification.id)
         code = error.code if isinstance(error, GatewayUnavailable) else ""
-        _put_off(notification, str(error), is_held_back=code in (breakers.BREAKER_OPEN, breakers.SPACED), at=at)
+        _put_off(notification, str(error), is_held_back=code in breakers.HELD_BACK, at=at)
         return 0
     return 1
 

@@ -88,7 +88,7 @@ def _call(refund: Refund, call: Callable[[Refunds, RefundRequest], Report], *, a
         report = _made_up(refund, ReportStatus.FAILED, code=error.code, message=str(error))
     except GatewayUnavailable as error:
         if error.never_sent:
-            is_held_back = error.code in (breakers.BREAKER_OPEN, breakers.SPACED)
+            is_held_back = error.code in breakers.HELD_BACK
             _put_off(refund.id, at=at, is_unsent=call is _send, is_held_back=is_held_back)
             return
         report = _made_up(refund, ReportStatus.UNKNOWN, code=error.code, message=str(error))

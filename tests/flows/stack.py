@@ -141,8 +141,11 @@ class Stack:
 
     # --- Starting and stopping ---------------------------------------------------------------------------------------
     @classmethod
-    def begin(cls, home: Path, *, kafka_brokers: str) -> Stack:
-        """Stores of our own (the brokers may be shared), tables, staff and methods, then the processes."""
+    def begin(cls, home: Path, *, kafka_brokers: str, more: Callable[[str], Mapping[str, str]] | None = None) -> Stack:
+        """Stores of our own (the brokers may be shared), tables, staff and methods, then the processes.
+
+        `more` says what else their environment holds, given the sandbox's address.
+        """
         home.chmod(0o755)
         given = {"KAFKA_BROKERS": kafka_brokers} if kafka_brokers else {}
         services = dev.Services(home=home, ports=dev.Ports(None), given=given, throw_away=True)
@@ -152,7 +155,7 @@ class Stack:
         services.start()
         sandbox = start_sandbox(retry_delays=(0.2, 0.5, 1, 2, 2, 4, 4, 8, 8, 16))
         url = f"http://127.0.0.1:{dev.free_port()}"
-        env = _environment(home, services.urls, url=url, sandbox=sandbox.url)
+        env = {**_environment(home, services.urls, url=url, sandbox=sandbox.url), **(more(sandbox.url) if more else {})}
         for command in (["migrate", "--no-input", "-v", "0"], ["seed_demo", "--empty"]):
             dev.run_quietly([dev.PYTHON, "manage.py", *command], what=command[0], env=env)
         stack = cls(

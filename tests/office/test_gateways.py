@@ -182,7 +182,7 @@ def test_treasury_makes_changes_and_removes_a_rule(momo: PaymentMethod, login: C
     )
     assert found == (50_000, None, 400, 110, "shop-1", True)
     page = client.get(reverse(RULES)).text
-    assert "≥ 50000" in page and "1.1 % + 400" in page
+    assert "≥ 50.000\u00a0₫" in page and "1.1 % + 400\u00a0₫" in page
 
     edit = deed("payments_routingrule", rule.pk, "edit")
     assert 'value="50000"' in client.get(edit).text
