@@ -79,6 +79,24 @@ class Market:
         self.stack.ask_worker("propose", payment=opened["payment_id"], decision=decision)
         self.stack.ask_worker("approve", payment=opened["payment_id"])
 
+    def is_disputed(self, opened: dict[str, Any]) -> dict[str, Any]:
+        """The cardholder disputes a payment; the gateway tells us, until it is heard."""
+        path = f"/control/stripe/payments/{opened['transaction_code']}/dispute"
+        requests.post(self.stack.sandbox.url + path, json={}, timeout=20).raise_for_status()
+        self.stack.hear()
+        (row,) = self.stack.rows("SELECT * FROM payments_dispute WHERE payment_id = %s", opened["payment_id"])
+        return row
+
+    def contest(self, dispute: dict[str, Any], text: str) -> None:
+        """Answer a dispute; the same text again finds the first answer."""
+        for _ in range(2):
+            self.stack.post(f"/api/v1/disputes/{dispute['id']}/submit", {"text": text}, key=f"contest-{dispute['id']}")
+
+    def dispute(self, dispute: dict[str, Any]) -> dict[str, Any]:
+        """A dispute as it is now."""
+        (row,) = self.stack.rows("SELECT * FROM payments_dispute WHERE id = %s", dispute["id"])
+        return row
+
     def status(self, opened: dict[str, Any]) -> str:
         """Where a payment is."""
         (row,) = self.stack.rows("SELECT status FROM payments_payment WHERE id = %s", opened["payment_id"])
@@ -263,6 +281,33 @@ def _authorize(market: Market) -> dict[str, Any]:
     market.pays(opened)
     assert market.status(opened) == "authorized"
     return opened
+
+
+def disputed(market: Market) -> None:
+    """The cardholder's bank takes the money back; we contest it, and it comes home."""
+    opened = market.open(method="stripe")
+    market.pays(opened)
+    dispute = market.is_disputed(opened)
+    market.contest(dispute, "winning_evidence: it was signed for.")
+    market.stack.settle()
+    assert market.dispute(dispute)["status"] == "won"
+
+
+def disputed_unclear(market: Market) -> None:
+    """The gateway takes our answer and says nonsense: it is not given twice. A day later we ask, and then it is lost."""
+    opened = market.open(method="stripe")
+    market.pays(opened)
+    dispute = market.is_disputed(opened)
+    market.misbehave(Fault.ERROR_500_AFTER_ACCEPT, operation="evidence", scope="operation", count=1)
+    market.contest(dispute, "It was signed for.")
+    market.stack.hear()
+    market.stack.sweep(minutes=25 * 60)
+    requests.post(
+        f"{market.stack.sandbox.url}/control/stripe/disputes/{dispute['gateway_dispute_id']}/lost", json={}, timeout=20
+    ).raise_for_status()
+    market.stack.settle()
+    assert market.dispute(dispute)["status"] == "lost"
+    assert len(market.stack.rows("SELECT 1 FROM payments_clawback WHERE dispute_id = %s", dispute["id"])) == len(GOODS)
 
 
 Scene = Callable[[Market], None]

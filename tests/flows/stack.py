@@ -28,15 +28,17 @@ import dev
 from gateways.sandbox.momo import PUBLISHED
 from gateways.sandbox.server import RunningSandbox
 from gateways.sandbox.server import start as start_sandbox
+from gateways.sandbox.stripe import KNOWN
 
 WEB, WORKER, RELAY = "web", "worker", "relay"
 STAFF_PASSWORD: Final = "a long enough password"
 SCOPES: Final = (
     "payments:read payments:write refunds:read refunds:write orders:write cod:write transfers:write reports:read ledger:read"
-    " events:read cases:read"
+    " events:read cases:read disputes:read disputes:write"
 )
 PATIENCE_SECONDS: Final = 60.0
 (PARTNER, ACCESS_KEY, SECRET_KEY), *_ = PUBLISHED
+(STRIPE_ACCOUNT, STRIPE_KEY, STRIPE_PUBLISHABLE, STRIPE_WEBHOOK_SECRET, *_), *_ = KNOWN
 NO_ANSWER: Final = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 BEING_ASKED: Final = ("gateway_timeout",)
 TRY_LATER: Final = ("idempotency_in_flight", "attempt_undecided")
@@ -155,6 +157,8 @@ class Stack:
         services.start()
         sandbox = start_sandbox(retry_delays=(0.2, 0.5, 1, 2, 2, 4, 4, 8, 8, 16))
         url = f"http://127.0.0.1:{dev.free_port()}"
+        cards = sandbox.app.sandbox.world.merchants["stripe", STRIPE_ACCOUNT].keys
+        cards["webhookUrl"] = f"{url}/api/v1/webhooks/stripe/stripe"
         env = {**_environment(home, services.urls, url=url, sandbox=sandbox.url), **(more(sandbox.url) if more else {})}
         for command in (["migrate", "--no-input", "-v", "0"], ["seed_demo", "--empty"]):
             dev.run_quietly([dev.PYTHON, "manage.py", *command], what=command[0], env=env)
@@ -360,6 +364,10 @@ def _environment(home: Path, urls: Mapping[str, str], *, url: str, sandbox: str)
         "ACCESS_KEY_MOMO": ACCESS_KEY,
         "SECRET_KEY_MOMO": SECRET_KEY,
         "ENDPOINT_MOMO": sandbox,
+        "STRIPE_SECRET_KEY": STRIPE_KEY,
+        "STRIPE_PUBLISHABLE_KEY": STRIPE_PUBLISHABLE,
+        "STRIPE_WEBHOOK_SECRET": STRIPE_WEBHOOK_SECRET,
+        "STRIPE_ENDPOINT": sandbox,
         "SANDBOX_URL": sandbox,
         **dev.DEMO_BANK,
         "EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend",

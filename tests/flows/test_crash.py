@@ -73,6 +73,11 @@ PAIRS: Final[tuple[Pair, ...]] = (
     *_each(scenes.told_by_events, WORKER, "consumed.read", "consumed.done", "cod.booked"),
     *_each(scenes.told_too_early, WORKER, "deadletter.buried", "deadletter.requeued", "consumed.taken_up"),
     *_each(scenes.told_too_early, RELAY, "deadletter.mirrored"),
+    *_each(
+        scenes.disputed, WEB,
+        "dispute.believed", "dispute.booked", "dispute.intent_committed", "dispute.gateway_answered",
+    ),
+    *_each(scenes.disputed_unclear, WORKER, "dispute.gateway_answered", "dispute.believed"),
     *_each(scenes.authorized, WEB, "authorization.wish_committed", "authorization.gateway_answered"),
     *_each(scenes.authorized_then_cancelled, WEB, "authorization.believed"),
     (scenes.expired, Death(process=WORKER, point="outbox.written", times=2)),
@@ -100,6 +105,7 @@ QUICK: Final = (
     "paid: web at report.journal_posted",
     "paid: relay at relay.delivered",
     "refunded_unclear: worker at refund.gateway_answered",
+    "disputed: web at dispute.gateway_answered",
     "paid: PostgreSQL while web at report.journal_posted",
 )
 """Those that run every time; all others wait for --soak."""

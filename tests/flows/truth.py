@@ -20,6 +20,7 @@ from tests.flows.stack import Stack
 TRANSIENT: Final = {
     "payments_attempt": "status IN ('queued', 'created', 'sent', 'unknown')",
     "payments_refund": "status IN ('requested', 'approved', 'submitted', 'pending', 'unknown')",
+    "payments_dispute": "status IN ('opened', 'needs_response', 'under_review') OR answer_state IN ('sending', 'unknown')",
     "payments_notification": "status IN ('received', 'verified', 'retrying')",
     "payments_emailmessagelog": "status IN ('queued', 'failed')",
     "payments_payment": "status IN ('pending', 'processing')",
@@ -81,7 +82,7 @@ class Truth:
     def problems(self) -> list[str]:
         """Everything that is wrong."""
         checks = (
-            self._books, self._succeeded_payments, self._money_that_came, self._money_that_went, self._events,
+            self._books, self._succeeded_payments, self._money_that_came, self._money_that_went, self._disputes, self._events,
             self._transient, self._audit, self._letters, self._dead_letters,
         )  # fmt: skip
         return [problem for check in checks for problem in check()]
@@ -125,7 +126,7 @@ class Truth:
         took = {
             (str(one.number), one.amount)
             for payment in self._at_the_gateway()
-            if payment.stage is Stage.PAID
+            if payment.stage is Stage.PAID and payment.provider == "momo"
             for one in payment.transactions
         }
         captured = {
@@ -173,6 +174,23 @@ class Truth:
         ):
             yield f"I6: the refunded sums of {row['id']} are not those of its refunds"
 
+    def _disputes(self) -> Iterator[str]:
+        """What a bank took is booked once, and its end once; what counts against a payment is what was lost."""
+        for row in self.rows(
+            """
+            SELECT d.id, d.status, d.booked, d.disputed_minor, p.disputed_minor AS counted, (SELECT
+                string_agg(split_part(j.reference, ':', 2), ' ' ORDER BY j.id) FROM ledger_journal j WHERE j.subject = d.id
+            ) AS journals
+            FROM payments_dispute d JOIN payments_payment p ON p.id = d.payment_id
+            JOIN payments_order o ON o.id = p.order_id WHERE o.order_id LIKE %s
+            """
+        ):
+            end = "won" if row["status"] == "won" else "lost"
+            if row["journals"] != f"opened {end}" or row["disputed_minor"] != row["counted"]:
+                yield f"the {row['status']} dispute {row['id']} has {row['journals']} and counts {row['counted']}"
+            if (row["counted"] == 0) != (end == "won"):
+                yield f"the {row['status']} dispute {row['id']} counts {row['counted']}"
+
     def _events(self) -> Iterator[str]:
         """I9: what was promised was told on every topic of its kind, at least once, under one event id in all."""
         promised = self.rows("SELECT * FROM core_outboxevent WHERE key LIKE %s ORDER BY position")
@@ -200,7 +218,8 @@ class Truth:
             count[row["aggregate_id"], row["type"]] += 1
         for row in self.rows(
             "SELECT p.*, (SELECT count(*) FROM payments_refund r WHERE r.payment_id = p.id AND r.status = 'succeeded')"
-            " AS refunds, (SELECT count(*) FROM payments_attempt a WHERE a.payment_id = p.id) AS attempts"
+            " AS refunds, (SELECT count(*) + count(closed_at) FROM payments_dispute d WHERE d.payment_id = p.id) AS disputes,"
+            " (SELECT count(*) FROM payments_attempt a WHERE a.payment_id = p.id) AS attempts"
             " FROM payments_payment p JOIN payments_order o ON o.id = p.order_id WHERE o.order_id LIKE %s"
         ):
             wanted = {
@@ -210,6 +229,7 @@ class Truth:
                 "payment.failed": int(row["status"] in ("failed", "expired", "cancelled")),
                 "transaction.timeout": int(row["status"] == "expired"),
                 "payment.refunded": row["refunds"],
+                "payment.disputed": row["disputes"],
             }
             for kind, number in wanted.items():
                 if count[row["id"], kind] != number:

@@ -34,6 +34,7 @@ SWEEPS: Final[tuple[Callable[[], int], ...]] = (
     tasks.ask_due,
     tasks.expire_overdue,
     tasks.advance_refunds,
+    tasks.ask_disputes,
     tasks.settle_approvals,
     tasks.take_up_requeued,
     tasks.send_emails,
