@@ -271,6 +271,30 @@ class RefundRequest:
         return self.money == self.captured
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardRequest:
+    """An opened payment to be paid with a card's token. `operation_id` is this try's idempotency key at the gateway."""
+
+    reference: str
+    gateway_transaction_id: str
+    payment_method: str
+    operation_id: str
+    return_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardAnswer:
+    """What came of it. `status` is the gateway's word, `next_action` where the cardholder must prove who they are.
+
+    `client_secret` is for the payer's browser: it is handed on, never stored and never logged.
+    """
+
+    report: Report
+    status: str = ""
+    next_action: Mapping[str, object] | None = None
+    client_secret: str = field(default="", repr=False)
+
+
 class Gateway(ABC):
     """One payment provider. A frozen dataclass of its own settings; its fields are the keys of a GatewayAccount."""
 
@@ -366,6 +390,28 @@ class Echoes(Protocol):
 
     def echo(self, message: HttpMessage) -> None:
         """Send it back, after it was committed. Raises GatewayUnavailable."""
+        ...
+
+
+@runtime_checkable
+class Cards(Protocol):
+    """A provider that charges a card by a token, which its own form made of the number."""
+
+    card_channel: ClassVar[str]
+    """The channel by which such a payment is opened."""
+
+    def confirm_card(self, request: CardRequest) -> CardAnswer:
+        """Pay with a token. Raises GatewayRejected: `by_payer` is a refused card, and `raw["decline"]` what its holder
+        may know; GatewayUnavailable: unknown."""
+        ...
+
+    def look_at_card(self, request: CardRequest) -> CardAnswer:
+        """What the payment is waiting for; the token plays no part. Raises GatewayUnavailable."""
+        ...
+
+    def test_token(self, number: str) -> str | None:
+        """The token that stands for a test card's number, "" for any other; None where no number may be taken at all:
+        anywhere but at a sandbox of ours."""
         ...
 
 

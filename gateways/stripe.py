@@ -23,6 +23,8 @@ from gateways import stripe_settlements as settlements
 from gateways.base import (
     Acknowledgement,
     CaptureRequest,
+    CardAnswer,
+    CardRequest,
     Checkout,
     CheckoutRequest,
     DisputeReport,
@@ -41,7 +43,7 @@ from gateways.base import (
 from gateways.http import HttpClient, Timeouts, is_loopback
 from gateways.settlement import SettlementFile
 from gateways.stripe_calls import Calls, segment
-from gateways.stripe_payments import CardAnswer, CardRequest
+from gateways.stripe_codes import TEST_TOKENS
 
 CHECKOUT: Final = "checkout"
 PAYMENT_INTENT: Final = "payment_intent"
@@ -66,6 +68,7 @@ class Stripe(Gateway):
     code: ClassVar[str] = "stripe"
     secret_fields: ClassVar[frozenset[str]] = frozenset({"secret_key", "webhook_secret", "previous_webhook_secret"})
     proof_headers: ClassVar[tuple[str, ...]] = ("stripe-signature",)
+    card_channel: ClassVar[str] = PAYMENT_INTENT
 
     secret_key: str = field(repr=False)
     webhook_secret: str = field(repr=False)
@@ -135,6 +138,14 @@ class Stripe(Gateway):
         """
         return_url = self._return_address(request.return_url, request.reference)
         return payments.confirm_card(self._calls, request, return_url=return_url)
+
+    def look_at_card(self, request: CardRequest) -> CardAnswer:
+        """What a PaymentIntent is waiting for. Raises GatewayUnavailable."""
+        return payments.look_at_card(self._calls, request)
+
+    def test_token(self, number: str) -> str | None:
+        """The token of one of Stripe's test cards, "" for any other number; None where numbers are not taken at all."""
+        return None if self.is_live or self._host == HOST else TEST_TOKENS.get(number, "")
 
     def client_secret_of(self, intent: str) -> str:
         """The secret by which a browser pays a PaymentIntent, asked for anew, as we keep none. Raises GatewayUnavailable

@@ -6,13 +6,15 @@ Source: Stripe's API reference (Checkout Session, PaymentIntent).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from gateways import stripe_messages as messages
 from gateways.base import (
     CaptureRequest,
+    CardAnswer,
+    CardRequest,
     Checkout,
     CheckoutRequest,
     GatewayRejected,
@@ -33,29 +35,6 @@ AROUND: Final = timedelta(hours=1)
 WITH_CHARGE: Final = (("expand[]", "latest_charge"),)
 WITH_INTENT: Final = (("expand[]", "payment_intent.latest_charge"),)
 _PRIVATE: Final = ("customer_email", "success_url", "cancel_url")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CardRequest:
-    """A PaymentIntent to be paid with a card's token. `operation_id` is this try's idempotency key at Stripe."""
-
-    reference: str
-    gateway_transaction_id: str
-    payment_method: str
-    operation_id: str
-    return_url: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CardAnswer:
-    """What came of it. `next_action` is Stripe's: where the cardholder must go to prove who they are.
-
-    `client_secret` is for the payer's browser: it is handed on, never stored and never logged.
-    """
-
-    report: Report
-    next_action: Mapping[str, object] | None = None
-    client_secret: str = field(default="", repr=False)
 
 
 # --- Opening ---------------------------------------------------------------------------------------------------------
@@ -133,9 +112,23 @@ def confirm_card(calls: Calls, request: CardRequest, *, return_url: str) -> Card
         answer = calls.get(path, WITH_CHARGE, operation="query")
         if messages.text_in(answer.get("status")).startswith("requires_"):
             raise
+    return _card_answer(answer, request.reference)
+
+
+def look_at_card(calls: Calls, request: CardRequest) -> CardAnswer:
+    """What a PaymentIntent is waiting for, if for anything."""
+    path = f"{INTENTS}/{segment(request.gateway_transaction_id)}"
+    answer = found(lambda: calls.get(path, WITH_CHARGE, operation="query"))
+    if answer is None:
+        raise GatewayUnavailable("stripe: there is no such PaymentIntent", code="resource_missing")
+    return _card_answer(answer, request.reference)
+
+
+def _card_answer(answer: Mapping[str, object], reference: str) -> CardAnswer:
     action = answer.get("next_action")
     return CardAnswer(
-        report=_intent_report(answer, request.reference),
+        report=_intent_report(answer, reference),
+        status=messages.text_in(answer.get("status")),
         next_action=action if isinstance(action, Mapping) else None,
         client_secret=messages.text_in(answer.get("client_secret")),
     )

@@ -136,6 +136,30 @@ class GatewayRefused(DomainError):
     code, status = "gateway_refused", 502
 
 
+class CardDeclined(PaymentError):
+    """The card was refused; the payment waits for another one. `decline` says what its holder may know."""
+
+    code, status = "card_declined", 402
+
+
+class CardInvalid(InvalidInput):
+    """The card's own digits say that it cannot be charged."""
+
+    code, status = "card_invalid", 400
+
+
+class CardTokenInvalid(InvalidInput):
+    """The gateway knows no card by this token."""
+
+    code, status = "card_token_invalid", 400
+
+
+class RawCardRefused(InvalidInput):
+    """Card numbers are not taken here; the gateway's own form makes a token of them."""
+
+    code, status = "raw_card_data_not_allowed", 400
+
+
 class RefundRefused(Conflict):
     """This payment cannot be refunded so."""
 

@@ -39,6 +39,16 @@ PROBLEM: Final[dict[str, Any]] = {
             },
         },
         "retryable": {"type": "boolean", "description": "The same request may work later."},
+        "decline": {
+            "type": "object",
+            "description": "With 402: why the card was refused, in words for its holder.",
+            "properties": {
+                "code": {"type": "string", "examples": ["card_declined"]},
+                "decline_code": {"type": "string", "examples": ["insufficient_funds"]},
+                "message": {"type": "string"},
+                "retryable": {"type": "boolean", "description": "The same card may work later."},
+            },
+        },
         "error": {"type": "string", "description": "On paths of the reference systems: the code once more."},
         "message": {"type": "string", "description": "On paths of the reference systems: the detail once more."},
     },

@@ -189,6 +189,8 @@ REFUND_APPROVAL_LIMITS = read.limits(env, "REFUND_APPROVAL_LIMITS", default="VND
 """Currency -> major units; a refund above it needs a second person."""
 OTP_REQUIRED_ABOVE = read.limits(env, "OTP_REQUIRED_ABOVE", default="")
 """Currency -> major units; paying more needs a one-time code. A currency that is not named never does."""
+ALLOW_RAW_CARD_DATA = read.flag(env, "ALLOW_RAW_CARD_DATA", default=False)
+"""Whether `/api/v1/stripe/payment` takes card numbers, against a sandbox: they become test tokens in memory."""
 URL_ORDER_SERVICE = read.url(env, "URL_ORDER_SERVICE", default="")
 URL_PRODUCT_SERVICE = read.url(env, "URL_PRODUCT_SERVICE", default="")
 ORDER_SERVICE_TOKEN = env.str("ORDER_SERVICE_TOKEN", default="")

@@ -6,6 +6,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config.settings.base import *  # noqa: F403
 from config.settings.base import (
+    ALLOW_RAW_CARD_DATA,
     ALLOWED_HOSTS,
     DEMO_STAFF,
     ENVIRONMENT,
@@ -24,7 +25,10 @@ if "*" in ALLOWED_HOSTS:
     raise ImproperlyConfigured("ALLOWED_HOSTS must name the hosts; '*' would trust any Host header.")
 if not KAFKA_BROKERS:
     raise ImproperlyConfigured("KAFKA_BROKERS is not set: host:9092[,host:9092].")
-for name, value in (("FAULTPOINT", FAULTPOINT), ("DEMO_STAFF", DEMO_STAFF), ("SANDBOX_URL", SANDBOX_URL)):
+for name, value in (
+    ("FAULTPOINT", FAULTPOINT), ("DEMO_STAFF", DEMO_STAFF), ("SANDBOX_URL", SANDBOX_URL),
+    ("ALLOW_RAW_CARD_DATA", ALLOW_RAW_CARD_DATA),
+):  # fmt: skip
     if value and ENVIRONMENT == "production":
         raise ImproperlyConfigured(f"{name} is set; it serves tests and demos and has no place in production.")
 

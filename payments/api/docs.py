@@ -26,6 +26,7 @@ Described = Any
 PROBLEM_REF: Final = {"$ref": "#/components/schemas/Problem"}
 PROBLEMS: Final[Mapping[int, str]] = {
     400: "The request cannot be read, or a field of it breaks a rule.",
+    402: "The card was refused. `decline` says what its holder may know; another card may be tried.",
     404: "There is no such thing, or it is not yours.",
     409: "The thing is not in a state that allows this, or the same request is still being worked on.",
     410: "The time to pay is over.",
@@ -36,6 +37,8 @@ PROBLEMS: Final[Mapping[int, str]] = {
 }
 GATEWAY_PROBLEMS: Final = (410, 502, 503, 504)
 """What an operation that calls a gateway may answer beside the usual."""
+CARD_PROBLEMS: Final = (402, *GATEWAY_PROBLEMS)
+"""And one that may charge a card."""
 
 
 def operation(

@@ -17,9 +17,9 @@ from config.core.idempotency import REPLAYED, fingerprint, read_key
 from config.core.money import Money
 from payments import links, order_draft
 from payments.api.shapes import TextOrNull
-from payments.errors import MethodNotFound, MethodUnusable
+from payments.errors import MethodNotFound
 from payments.models import Order, PaymentMethod
-from payments.services import accounts, checkout
+from payments.services import accounts, card_payments, checkout
 from payments.services.checkout import NewPayment, Opened
 from payments.services.orders import OrderDraft
 from payments.states import PaymentStatus
@@ -82,7 +82,11 @@ class NewPaymentIn(OrderFieldsIn):
     amount = AmountIn(required=False, help_text="If sent, it must be what the order costs.")
     currency = CurrencyIn(required=False, default=DEFAULT_CURRENCY)
     description = serializers.CharField(max_length=250, required=False, allow_blank=True)
-    card_token = serializers.CharField(max_length=200, required=False, help_text="For methods that charge a card.")
+    card_token = serializers.CharField(
+        max_length=200,
+        required=False,
+        help_text="For methods that charge a card: what the provider's own form made of its number, such as `pm_...`.",
+    )
     bill_name = serializers.CharField(max_length=200, required=False, allow_blank=True, help_text="As `buyer.name`.")
     bill_email = serializers.EmailField(max_length=254, required=False, allow_blank=True, help_text="As `buyer.email`.")
     bill_mobile = serializers.CharField(max_length=40, required=False, allow_blank=True, help_text="As `buyer.phone`.")
@@ -186,12 +190,23 @@ def open_payment(
     reader = shape(data=request.data)
     reader.is_valid(raise_exception=True)
     body = reader.validated_data
-    _refuse_what_only_services_say(caller, body)
-    opened = checkout.create_payment(wish=_wish(request, caller, body, key), at=clock.now())
+    refuse_what_only_services_say(caller, body)
+    wish = wish_of(request, caller, body, key)
+    if body.get("card_token"):
+        opened = _paid_by_card(card_payments.pay(wish=wish, token=body["card_token"], at=clock.now()))
+    else:
+        opened = checkout.create_payment(wish=wish, at=clock.now())
     return Response(answer(opened).data, status=201, headers=REPLAYED if opened.is_replay else None)
 
 
-def _refuse_what_only_services_say(caller: auth.Caller, body: Mapping[str, Any]) -> None:
+def _paid_by_card(found: card_payments.CardPayment) -> Opened:
+    """A charged card as what was opened: where a cardholder must prove who they are, that is where they pay."""
+    found.attempt.pay_url = found.redirect_url
+    return Opened(found.payment, found.attempt, is_replay=found.is_replay)
+
+
+def refuse_what_only_services_say(caller: auth.Caller, body: Mapping[str, Any]) -> None:
+    """Raises ValidationError where a customer tells what an order costs or whose it is."""
     if caller.kind != "customer":
         return
     said = [name for name in ONLY_SERVICES_SAY if name in body]
@@ -204,13 +219,16 @@ def _refuse_what_only_services_say(caller: auth.Caller, body: Mapping[str, Any])
         )
 
 
-def _wish(request: Request, caller: auth.Caller, body: Mapping[str, Any], key: str) -> NewPayment:
-    if "payment_method_id" in body:
-        method = method_by_id(body["payment_method_id"])
-    else:
-        method = method_of(body["payment_method"])
-    if body.get("card_token"):
-        raise MethodUnusable("This payment method does not charge cards.", field="card_token")
+def wish_of(
+    request: Request, caller: auth.Caller, body: Mapping[str, Any], key: str, method: PaymentMethod | None = None
+) -> NewPayment:
+    """What a body asks for, by the method it names unless one is given. Raises MethodNotFound, InvalidInput, MoneyError.
+
+    All of the body goes into the fingerprint: no card number may be in it.
+    """
+    if method is None:
+        by_number = "payment_method_id" in body
+        method = method_by_id(body["payment_method_id"]) if by_number else method_of(body["payment_method"])
     draft = order_out_of(body) if "customer_id" in body else None
     if draft is None and any(name in body for name in ONLY_SERVICES_SAY):
         raise InvalidInput("Say whose order this is.", field="customer_id")

@@ -169,7 +169,7 @@ class PaymentList(APIView):
         body=NewPaymentIn,
         answer=OpenedOut,
         status=201,
-        problems=docs.GATEWAY_PROBLEMS,
+        problems=docs.CARD_PROBLEMS,
         examples=[
             docs.sent("A known order", {"order_id": "ORD-1001", "payment_method": "momo", "amount": "960000"}),
             docs.answered("A pay URL", OPENED, status=201),
@@ -193,7 +193,7 @@ class ProcessPayment(APIView):
         body=NewPaymentIn,
         answer=OpenedOut,
         status=201,
-        problems=docs.GATEWAY_PROBLEMS,
+        problems=docs.CARD_PROBLEMS,
         examples=[
             docs.sent(
                 "A known order",

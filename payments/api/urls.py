@@ -38,6 +38,9 @@ urlpatterns = [
     path("v1/admin/ledger", reference_ledger.Ledger.as_view()),
     path("v1/admin/statistics", statistics.Statistics.as_view()),
     path("api/v1/stripe/validate-card", reference_stripe.ValidateCard.as_view()),
+    path("api/v1/stripe/payment", reference_stripe.PayByCard.as_view()),
+    path("api/v1/stripe/payment/<str:payment>", reference_stripe.ShowCardPayment.as_view()),
+    path("api/v1/stripe/refund", reference_stripe.RefundCard.as_view()),
     # --- payments ----------------------------------------------------------------------------------------------------
     path("api/v1/payments", payments.PaymentList.as_view()),
     path("api/v1/payments/process", payments.ProcessPayment.as_view()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -48,7 +49,10 @@ CHECKOUT_FIELDS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPayment:
-    """What a caller asks for. `customer` None means a system caller, who may pay for anybody's order."""
+    """What a caller asks for. `customer` None means a system caller, who may pay for anybody's order.
+
+    `channel`: it must be this one of the method's own account; no routing rule plays a part.
+    """
 
     order_id: str
     method: PaymentMethod
@@ -62,6 +66,7 @@ class NewPayment:
     return_url: str = ""
     notify_url: str = ""
     locale: str = "vi"
+    channel: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +88,11 @@ def create_payment(*, wish: NewPayment, at: datetime) -> Opened:
     """Open a payment of an order, or find the one that is open, and get its pay URL.
 
     Raises OrderNotFound, AmountMismatch, MethodUnusable, AlreadyPaid, NotPayable, AttemptUndecided, TooManyAttempts,
-    idempotency errors; OtpRequired, GatewayTrouble, GatewayTimeout and GatewayRefused after the payment was committed, so the same
-    request may be sent again.
+    idempotency errors; OtpRequired, GatewayTrouble, GatewayTimeout and GatewayRefused after the payment was committed, so
+    the same request may be sent again.
     """
     _check_return_url(wish.return_url)
-    plan = routes.plan(wish.method, at=at)
+    plan = Plan() if wish.channel else routes.plan(wish.method, at=at)
     try:
         opened = _open(wish=wish, plan=plan, at=at)
     except OrderNotFound:
@@ -127,7 +132,7 @@ def _open(*, wish: NewPayment, plan: Plan, at: datetime) -> Opened:
         last = payment.attempts.order_by("number").last()
         assert last is not None, "a payment has an attempt from its first commit"
         return Opened(payment, last, is_replay=True)
-    return _current_or_next(payment, wish.method, plan, actor=wish.actor, at=at)
+    return _current_or_next(payment, wish.method, plan, actor=wish.actor, channel=wish.channel, at=at)
 
 
 @transaction.atomic(durable=True)
@@ -168,7 +173,8 @@ def _refuse_unless_payable(payment: Payment, *, at: datetime) -> None:
 def _first_attempt(order: Order, wish: NewPayment, plan: Plan, *, at: datetime) -> Opened:
     if order.status == Order.Status.CANCELLED:
         raise NotPayable("This order was cancelled.", field="order_id")
-    way, *others = routes.choose(plan, method=wish.method, order=order, money=order.amount, at=at).ways
+    choice = routes.choose(plan, method=wish.method, order=order, money=order.amount, at=at)
+    way, *others = _by(wish.channel, choice.ways)
     must_wait = otp.is_needed(order.amount)
     payment = Payment(
         order=order,
@@ -203,7 +209,9 @@ def _first_attempt(order: Order, wish: NewPayment, plan: Plan, *, at: datetime) 
     return Opened(payment, attempt, is_replay=False, ways=tuple(others))
 
 
-def _current_or_next(payment: Payment, method: PaymentMethod, plan: Plan, *, actor: str, at: datetime) -> Opened:
+def _current_or_next(
+    payment: Payment, method: PaymentMethod, plan: Plan, *, actor: str, at: datetime, channel: str = ""
+) -> Opened:
     """The attempt that is under way by this method, or the next one. Never a second beside an undecided one."""
     last = payment.attempts.order_by("number").last()
     assert last is not None, "a payment has an attempt from its first commit"
@@ -213,17 +221,14 @@ def _current_or_next(payment: Payment, method: PaymentMethod, plan: Plan, *, act
         if last.status == AttemptStatus.SENT and at - last.created_at < IN_FLIGHT:
             raise IdempotencyInFlight("The same payment is being started right now.")
         raise AttemptUndecided("The last attempt's outcome is not known yet; try again in a minute.")
-    is_same = last.method_id == method.id
-    is_somewhere = (
-        last.pay_url or last.qr_text or last.gateway_transaction_id
-    )  # the last: a card form of the shop's own
-    if is_same and last.status in SHOWABLE and (is_somewhere or not accounts.of(last.account).notifies):
+    is_same = last.method_id == method.id and last.status in SHOWABLE
+    if is_same and _is_shown(payment, last, method, plan, channel, at=at):
         return Opened(payment, last, is_replay=True)
     if last.number >= settings.MAX_ATTEMPTS_PER_PAYMENT:
         raise TooManyAttempts("This payment has used up its attempts.")
     if not otp.is_confirmed(payment):
         raise otp.required(payment)
-    way, *others = _ways(payment, method, plan, at=at)
+    way, *others = _by(channel, _ways(payment, method, plan, at=at))
     _leave_behind(last, actor=actor, at=at)
     payment.method = method
     if method.lifetime:
@@ -233,6 +238,23 @@ def _current_or_next(payment: Payment, method: PaymentMethod, plan: Plan, *, act
     audit.record(actor=actor, action="payment.attempted", object_type="payment", object_id=payment.id)
     payment.save(update_fields=["method", "expires_at", "events_count"])
     return Opened(payment, attempt, is_replay=False, ways=tuple(others))
+
+
+def _is_shown(
+    payment: Payment, last: Attempt, method: PaymentMethod, plan: Plan, channel: str, *, at: datetime
+) -> bool:
+    """Whether the customer has where to pay by an open attempt: a page, a code, or a card form of the shop's own."""
+    has_form = bool(last.gateway_transaction_id)
+    if channel:
+        return has_form and last.used_channel == channel
+    if last.pay_url or last.qr_text or not accounts.of(last.account).notifies:
+        return True
+    return has_form and any(way.channel == last.used_channel for way in _ways(payment, method, plan, at=at))
+
+
+def _by(channel: str, ways: tuple[Way, ...]) -> tuple[Way, ...]:
+    """The ways, or the first of them by the one channel that is wanted."""
+    return (dataclasses.replace(ways[0], channel=channel),) if channel else ways
 
 
 def _ways(payment: Payment, method: PaymentMethod, plan: Plan, *, at: datetime) -> tuple[Way, ...]:
@@ -247,7 +269,8 @@ def _ways(payment: Payment, method: PaymentMethod, plan: Plan, *, at: datetime) 
 def _leave_behind(attempt: Attempt, *, actor: str, at: datetime) -> None:
     """Cancel a cash attempt that the customer turned away from: no carrier shall collect what is paid otherwise.
 
-    One that waited for a one-time code was never sent, and another goes in its place. Any other attempt stays open instead: its link or account is out of our hands, and what is paid by it is money.
+    One that waited for a one-time code was never sent, and another goes in its place. Any other attempt stays open
+    instead: its link or account is out of our hands, and what is paid by it is money.
     """
     was = attempt.status
     is_cash = was == AttemptStatus.PENDING and not accounts.of(attempt.account).asks_payer

@@ -59,6 +59,10 @@ MATRIX: Final = [
     Row("GET", "v1/admin/ledger", **REPORT),
     Row("GET", "v1/admin/statistics", **REPORT),
     Row("POST", "api/v1/stripe/validate-card", body={}, **OWN_INVALID),
+    Row("POST", "api/v1/stripe/payment", body={}, **OWN_INVALID),
+    Row("GET", "api/v1/stripe/payment/<str:payment>",  # the world's payment is MoMo's
+        anonymous=401, owner=404, other=404, service=404, stranger=403, staff=401),
+    Row("POST", "api/v1/stripe/refund", body={"amount": 0}, **SCOPED_INVALID),
     Row("GET", "api/v1/payments", **OWN_LIST),
     Row("POST", "api/v1/payments", body={}, **OWN_INVALID),
     Row("POST", "api/v1/payments/process", body={}, **OWN_INVALID),
