@@ -1,34 +1,40 @@
-"""Stripe's side: its routes, its webhooks and its card page. The calls are in stripe_api.py and its neighbours."""
+"""Stripe's side: its routes, its webhooks and its card page. The calls and pages are in its neighbours."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
-from urllib.parse import urlencode
 
 from gateways.sandbox import stripe_objects as objects
-from gateways.sandbox import stripe_page
 from gateways.sandbox import stripe_rules as rules
 from gateways.sandbox.courier import Parcel
 from gateways.sandbox.faults import Fault
 from gateways.sandbox.provider import Outcome, Provider, Sandbox
 from gateways.sandbox.state import Merchant, Payment, Stage, now_ms
-from gateways.sandbox.stripe_api import OUTCOME_CARDS, Api
 from gateways.sandbox.stripe_balance import Balance
 from gateways.sandbox.stripe_gate import Gate
+from gateways.sandbox.stripe_intents import Intents
 from gateways.sandbox.stripe_lifecycle import Lifecycle
 from gateways.sandbox.stripe_money import Returns
 from gateways.sandbox.stripe_objects import Book
+from gateways.sandbox.stripe_opening import Opening
+from gateways.sandbox.stripe_payer import Payer
 from gateways.sandbox.stripe_rules import CARDS, NAME
-from gateways.sandbox.web import BadRequest, Request, Response, Route, html_response, json_response, redirect
+from gateways.sandbox.stripe_sessions import Sessions
+from gateways.sandbox.web import BadRequest, Request, Response, Route, json_response
 
 KNOWN: Final = (  # invented, and plainly so
     ("acct_sandbox_one", "sk_test_sandbox_one", "pk_test_sandbox_one", "whsec_sandbox_one", ""),
     ("acct_sandbox_two", "sk_test_sandbox_two", "pk_test_sandbox_two", "whsec_sandbox_two", ""),
 )
+
+
+OUTCOME_CARDS: Final = {
+    Outcome.PAY: rules.GOOD,
+    Outcome.DECLINE: rules.DECLINED,
+    Outcome.INSUFFICIENT: rules.POOR,
+}
 
 
 class Stripe(Provider):
@@ -43,24 +49,27 @@ class Stripe(Provider):
         self.book = Book(sandbox.world)
         self.gate = Gate(sandbox.world)
         self.lifecycle = Lifecycle(sandbox, self.book)
-        self.api = Api(sandbox, self.book, self.lifecycle, announce=self.announce, deliver=self._deliver)
+        opening = Opening(sandbox, self.book, self.lifecycle, announce=self.announce, deliver=self._deliver)
+        self.intents = Intents(opening, announce=self.announce)
+        self.sessions = Sessions(opening, announce=self.announce)
+        self.payer = Payer(sandbox, self.lifecycle, announce=self.announce)
         self.returns = Returns(sandbox, self.book, tell=self.tell)
         self.balance = Balance(sandbox, self.book, self.returns)
 
     def routes(self) -> list[Route]:
         """Paths as at Stripe; those under /c and /control are ours."""
-        gate, api, returns, balance = self.gate, self.api, self.returns, self.balance
+        gate, returns, balance = self.gate, self.returns, self.balance
         calls = [
-            ("POST", "/v1/payment_intents", "create", gate.post(api.create_intent)),
-            ("GET", "/v1/payment_intents", "query", gate.get(api.list_intents)),
-            ("GET", "/v1/payment_intents/{id}", "query", gate.get(api.get_intent, public=True)),
-            ("POST", "/v1/payment_intents/{id}/confirm", "confirm", gate.post(api.confirm, public=True)),
-            ("POST", "/v1/payment_intents/{id}/capture", "capture", gate.post(api.capture)),
-            ("POST", "/v1/payment_intents/{id}/cancel", "cancel", gate.post(api.cancel)),
-            ("POST", "/v1/checkout/sessions", "create", gate.post(api.create_session)),
-            ("GET", "/v1/checkout/sessions", "query", gate.get(api.list_sessions)),
-            ("GET", "/v1/checkout/sessions/{id}", "query", gate.get(api.get_session)),
-            ("POST", "/v1/checkout/sessions/{id}/expire", "expire", gate.post(api.expire_session)),
+            ("POST", "/v1/payment_intents", "create", gate.post(self.intents.create)),
+            ("GET", "/v1/payment_intents", "query", gate.get(self.intents.list)),
+            ("GET", "/v1/payment_intents/{id}", "query", gate.get(self.intents.get, public=True)),
+            ("POST", "/v1/payment_intents/{id}/confirm", "confirm", gate.post(self.intents.confirm, public=True)),
+            ("POST", "/v1/payment_intents/{id}/capture", "capture", gate.post(self.intents.capture)),
+            ("POST", "/v1/payment_intents/{id}/cancel", "cancel", gate.post(self.intents.cancel)),
+            ("POST", "/v1/checkout/sessions", "create", gate.post(self.sessions.create)),
+            ("GET", "/v1/checkout/sessions", "query", gate.get(self.sessions.list)),
+            ("GET", "/v1/checkout/sessions/{id}", "query", gate.get(self.sessions.get)),
+            ("POST", "/v1/checkout/sessions/{id}/expire", "expire", gate.post(self.sessions.expire)),
             ("POST", "/v1/refunds", "refund", gate.post(returns.create_refund)),
             ("GET", "/v1/refunds", "refund_query", gate.get(returns.list_refunds)),
             ("GET", "/v1/refunds/{id}", "refund_query", gate.get(returns.get_refund)),
@@ -77,11 +86,7 @@ class Stripe(Provider):
                 Route(method=method, path=path, operation=operation, handler=handler, order_of=self._order_of)
                 for method, path, operation, handler in calls
             ),
-            Route(method="GET", path="/c/pay/{token}", handler=self.pay_page),
-            Route(method="POST", path="/c/pay/{token}", handler=self.pay_form),
-            Route(method="GET", path="/c/pay/{token}/state", handler=self.pay_state),
-            Route(method="GET", path="/c/3ds/{token}", handler=self.proof_page),
-            Route(method="POST", path="/c/3ds/{token}", handler=self.proof_form),
+            *self.payer.routes(),
             Route(method="POST", path="/control/stripe/payments/{order}/dispute", handler=self.control_dispute),
             Route(method="POST", path="/control/stripe/disputes/{id}/{end}", handler=self.control_judgement),
             Route(method="POST", path="/control/stripe/payouts", handler=self.control_payout),
@@ -163,7 +168,7 @@ class Stripe(Provider):
     def _about(self, payment: Payment, kind: str) -> Parcel:
         about = objects.intent(payment)
         if kind.startswith("checkout.session"):
-            about = self.api.session(payment)
+            about = self.sessions.session(payment)
         elif kind.startswith("charge"):
             about = objects.charge(payment, payment.fields["charges"][-1])
         return self._parcel(payment, kind, about, at_ms=payment.changed_ms)
@@ -215,100 +220,6 @@ class Stripe(Provider):
             headers={"Content-Type": "application/json; charset=utf-8", "User-Agent": "Stripe/1.0 (sandbox)"},
         )  # fmt: skip
 
-    # --- the payer ---------------------------------------------------------------------------------------------------
-
-    def pay_page(self, request: Request) -> Response:
-        """The card form, or what became of it."""
-        payment = self._session(request)
-        return self._page(payment, request) if payment else html_response(stripe_page.gone(), 404)
-
-    def pay_form(self, request: Request) -> Response:
-        """What the payer pressed."""
-        payment, form = self._session(request), request.form()
-        if payment is None:
-            return html_response(stripe_page.gone(), 404)
-        self.lifecycle.expire_if_due(payment)
-        if form.get("action") == "expire":
-            with suppress(BadRequest):
-                self.settle(payment, Outcome.EXPIRE)
-            return redirect(f"/c/pay/{payment.token}?{urlencode({'lang': request.query.get('lang', '')})}")
-        number = form.get("number", "").replace(" ", "")
-        problem = _mistyped(number, form)
-        if problem:
-            return self._page(payment, request, problem=problem, typed=form.get("number", ""))
-        with suppress(BadRequest):  # it has ended meanwhile: the payer goes back with what became of it
-            self.lifecycle.try_card(payment, number)
-            self.announce(payment)
-        if payment.fields["intent_status"] == "requires_action":
-            return redirect(f"/c/3ds/{payment.token}?{urlencode({'lang': request.query.get('lang', '')})}")
-        if payment.fields["error"]:
-            return self._page(payment, request, typed=form.get("number", ""))
-        return redirect(self.return_address(payment))
-
-    def pay_state(self, request: Request) -> Response:
-        """Lets an open page leave when the payment ends elsewhere."""
-        payment = self._session(request)
-        if payment is None:
-            return json_response({"error": "not_found"}, 404)
-        self.lifecycle.expire_if_due(payment)
-        waiting = payment.stage is Stage.WAITING
-        return json_response({"stage": payment.stage, "leave": "" if waiting else self.return_address(payment)})
-
-    def proof_page(self, request: Request) -> Response:
-        """The bank's question."""
-        payment = self.sandbox.world.payment_by_token(request.arguments["token"])
-        if payment is None or payment.fields["intent_status"] != "requires_action":
-            return html_response(stripe_page.gone(), 404)
-        return html_response(
-            stripe_page.proof_page(payment, language=_language(payment, request), merchant=payment.merchant)
-        )
-
-    def proof_form(self, request: Request) -> Response:
-        """The cardholder's answer to it."""
-        payment = self.sandbox.world.payment_by_token(request.arguments["token"])
-        if payment is None or payment.fields["intent_status"] != "requires_action":
-            return html_response(stripe_page.gone(), 404)
-        if request.form().get("action") == "prove":
-            self.lifecycle.try_card(payment, payment.fields["card"], proven=True)
-        else:
-            self.lifecycle.refuse_proof(payment)
-        self.announce(payment)
-        if payment.fields["session"] and payment.stage is Stage.WAITING:
-            return redirect(f"/c/pay/{payment.token}?{urlencode({'lang': request.query.get('lang', '')})}")
-        return redirect(self.return_address(payment))
-
-    def return_address(self, payment: Payment) -> str:
-        """Where the browser goes at the end. Nothing of it is signed."""
-        if payment.fields["session"]:
-            is_good = payment.stage in (Stage.PAID, Stage.AUTHORIZED)
-            address = payment.return_url if is_good else payment.fields["cancel_url"] or payment.return_url
-            return str(address).replace("{CHECKOUT_SESSION_ID}", payment.fields["session"])
-        query = {
-            "payment_intent": payment.fields["intent"],
-            "payment_intent_client_secret": payment.fields["secret"],
-            "redirect_status": "succeeded" if payment.stage in (Stage.PAID, Stage.AUTHORIZED) else "failed",
-        }
-        return f"{payment.return_url}{'&' if '?' in payment.return_url else '?'}{urlencode(query)}"
-
-    def _page(self, payment: Payment, request: Request, *, problem: str = "", typed: str = "") -> Response:
-        self.lifecycle.expire_if_due(payment)
-        language = _language(payment, request)
-        if payment.stage is not Stage.WAITING:
-            leave = self.return_address(payment)
-            return html_response(
-                stripe_page.closed_page(payment, language=language, merchant=payment.merchant, leave=leave)
-            )
-        error = payment.fields["error"]
-        problem = problem or (stripe_page.refusal(error, language=language) if error else "")
-        page = stripe_page.open_page(
-            payment, language=language, merchant=payment.merchant, problem=problem, typed=typed
-        )
-        return html_response(page, 402 if typed else 200)
-
-    def _session(self, request: Request) -> Payment | None:
-        payment = self.sandbox.world.payment_by_token(request.arguments["token"])
-        return payment if payment is not None and payment.provider == NAME and payment.fields["session"] else None
-
     # --- the tester --------------------------------------------------------------------------------------------------
 
     def control_dispute(self, request: Request) -> Response:
@@ -346,21 +257,3 @@ class Stripe(Provider):
             for kind in ("payout.created", "payout.paid", "payout.reconciliation_completed"):
                 self.tell(latest, kind, payout)
         return json_response(payout, 201)
-
-
-def _language(payment: Payment, request: Request) -> str:
-    return request.query.get("lang") or payment.language
-
-
-def _mistyped(number: str, form: Mapping[str, str]) -> str:
-    """Which of the page's own complaints fits; nothing where the form is good."""
-    if number not in CARDS:
-        return "bad_number"
-    month, _, year = form.get("expiry", "").replace(" ", "").partition("/")
-    today = datetime.fromtimestamp(now_ms() / 1000, tz=UTC)
-    if not (month.isdigit() and year.isdigit() and len(year) == 2 and 1 <= int(month) <= 12):
-        return "bad_expiry"
-    if (2000 + int(year), int(month)) < (today.year, today.month):
-        return "bad_expiry"
-    cvc = form.get("cvc", "")
-    return "" if cvc.isdigit() and len(cvc) in (3, 4) else "bad_cvc"

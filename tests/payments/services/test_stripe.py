@@ -210,7 +210,11 @@ def test_a_slow_method_is_waited_for(
         "id": stripe.order(attempt).fields["intent"], "object": "payment_intent", "status": "processing", "amount": 50_000,
         "currency": "vnd", "metadata": {"attempt_id": attempt.gateway_reference},
     }  # fmt: skip
-    page = {**stripe.provider.api.session(stripe.order(attempt)), "status": "complete", "payment_intent": intent["id"]}
+    page = {
+        **stripe.provider.sessions.session(stripe.order(attempt)),
+        "status": "complete",
+        "payment_intent": intent["id"],
+    }
     for kind, about in (("payment_intent.processing", intent), ("checkout.session.completed", page)):
         assert deliver(stripe.event(attempt, kind, about)) == 200
     assert Payment.objects.get().status == PaymentStatus.PROCESSING
