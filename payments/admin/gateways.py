@@ -183,7 +183,11 @@ STATES: Final = {
 
 
 def _snapshot(obj: GatewayAccount) -> Snapshot:
-    return breakers.look({obj.gateway})[obj.gateway]
+    """Asked for once per row, for all of its cells."""
+    found: Snapshot | None = obj.__dict__.get("snapshot")
+    if found is None:
+        found = obj.__dict__["snapshot"] = breakers.look({obj.gateway})[obj.gateway]
+    return found
 
 
 def _breaker_chip(found: Snapshot) -> Cell:

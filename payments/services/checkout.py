@@ -262,7 +262,7 @@ def _ways(payment: Payment, method: PaymentMethod, plan: Plan, *, at: datetime) 
     found = routes.choose(plan, method=method, order=payment.order, money=payment.amount, at=at).ways
     if len(found) == 1:
         return found
-    refused = payment.attempts.filter(status=AttemptStatus.FAILED, pay_url="", qr_text="")
+    refused = payment.attempts.filter(status=AttemptStatus.FAILED, pay_url="", qr_text="", gateway_transaction_id="")
     return routes.after_refusals(found, set(refused.values_list("account_id", flat=True)))
 
 
@@ -321,7 +321,8 @@ def _fall_back(opened: Opened, *, at: datetime) -> Opened | None:
     payment = locks.payment(opened.payment.id)
     last = payment.attempts.order_by("number").last()
     is_ours = last is not None and last.id == opened.attempt.id and last.status == AttemptStatus.FAILED
-    if not is_ours or payment.status not in PAYABLE or opened.attempt.number >= settings.MAX_ATTEMPTS_PER_PAYMENT:
+    may_go_on = payment.status in PAYABLE and payment.status != PaymentStatus.PROCESSING
+    if not is_ours or not may_go_on or opened.attempt.number >= settings.MAX_ATTEMPTS_PER_PAYMENT:
         return None
     way, *others = opened.ways
     reason = f"after a definite no of {opened.attempt.account.code}"

@@ -57,12 +57,14 @@ def _check(rule: RoutingRule) -> None:
         return
     if rule.method.account.mode != rule.account.mode:
         raise InvalidInput("The method's own account is of another mode, test or live.", field="account")
-    if _notifies(rule.method.account) != _notifies(rule.account):
-        raise InvalidInput("Cash and gateways cannot stand in for each other.", field="account")
+    if _kind(rule.method.account) != _kind(rule.account):
+        raise InvalidInput("Gateways, bank transfers and cash cannot stand in for each other.", field="account")
 
 
-def _notifies(account: GatewayAccount) -> bool:
-    return registry.GATEWAYS[account.gateway].notifies
+def _kind(account: GatewayAccount) -> tuple[bool, bool]:
+    """A gateway that tells us itself, a transfer that the payer makes, or cash: they promise a customer other things."""
+    adapter = registry.GATEWAYS[account.gateway]
+    return adapter.notifies, adapter.asks_payer
 
 
 def _record(
