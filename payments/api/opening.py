@@ -15,7 +15,7 @@ from config.core.api import AmountIn, CurrencyIn, StrictSerializer
 from config.core.errors import InvalidInput
 from config.core.idempotency import REPLAYED, fingerprint, read_key
 from config.core.money import Money
-from payments import links, order_draft
+from payments import links, order_draft, transfer_details
 from payments.api.shapes import TextOrNull
 from payments.errors import MethodNotFound
 from payments.models import Order, PaymentMethod
@@ -133,6 +133,20 @@ def method_by_id(number: int) -> PaymentMethod:
 
 
 # --- What goes out ---------------------------------------------------------------------------------------------------
+class TransferDetailsOut(serializers.Serializer[Any]):
+    """Where a bank transfer goes, and the text that it must carry."""
+
+    bank_name = serializers.CharField()
+    account_number = serializers.CharField()
+    account_name = serializers.CharField()
+    amount = serializers.CharField()
+    text = serializers.CharField()
+
+    def get_attribute(self, instance: Opened) -> Mapping[str, str] | None:
+        """What the attempt was told; nothing for other ways to pay."""
+        return transfer_details.told(instance.attempt) or None
+
+
 class OpenedOut(serializers.Serializer[Any]):
     """Where the customer pays."""
 
@@ -148,6 +162,7 @@ class OpenedOut(serializers.Serializer[Any]):
     payment_url = TextOrNull(source="attempt.pay_url", help_text="Send the customer there; null for cash on delivery.")
     qr_code = TextOrNull(source="attempt.qr_text", help_text="What a QR code for the customer's phone says.")
     deeplink = TextOrNull(source="attempt.deeplink", help_text="Opens the gateway's app.")
+    transfer = TransferDetailsOut(allow_null=True, help_text="What the QR code of a bank transfer says, in words.")
     client_secret = serializers.SerializerMethodField()
     pay_page = serializers.SerializerMethodField()
     expires_at = serializers.DateTimeField(source="payment.expires_at")
@@ -174,6 +189,7 @@ EXAMPLE: Final = {
     "payment_url": "https://test-payment.momo.vn/v2/gateway/pay?t=...",
     "qr_code": "https://test-payment.momo.vn/v2/gateway/pay?t=...&scan=1",
     "deeplink": "momo://app?action=payWithApp",
+    "transfer": None,
     "client_secret": "06dq0qg5wnvbd9w5t2dvhm71m85f0c",
     "pay_page": "https://pay.example.vn/pay/06dq0qg5wnvbd9w5t2dvhm71m85f0c",
     "expires_at": "2026-11-21T05:30:00Z",

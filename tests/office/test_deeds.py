@@ -254,6 +254,25 @@ def test_settings_that_no_adapter_can_be_built_from_are_refused(
     assert AuditEntry.objects.filter(action="gateway_account.saved").count() == 0
 
 
+def test_the_columns_of_settlement_files_are_set_as_json_and_shown_as_they_were_set(
+    login: Callable[..., Client], momo: PaymentMethod
+) -> None:
+    client, address = login("ops"), deed("payments_gatewayaccount", momo.account.pk, "edit")
+    form = {"s_partner_code": "MOMO", "s_endpoint": "https://test-payment.momo.vn", "s_request_type": "captureWallet",
+            "is_enabled": "on", "reason": "a real file came"}  # fmt: skip
+    columns = '{"gross": "Số tiền", "reference": "Mã đơn"}'
+
+    refused = [client.post(address, {**form, "s_settlement_columns": text}) for text in ("Số tiền", '{"tip": "x"}')]
+    saved = client.post(address, {**form, "s_settlement_columns": columns})
+
+    assert [answer.status_code for answer in (*refused, saved)] == [422, 422, 302]
+    assert "settlement_columns: unknown: tip" in refused[1].text
+    account = GatewayAccount.objects.get(code="momo")
+    assert accounts.adapter_of(account).settlement_columns == {"gross": "Số tiền", "reference": "Mã đơn"}  # type: ignore[attr-defined]
+    assert "Mã đơn" in client.get(address).text
+    accounts.forget()
+
+
 def test_a_methods_limits_are_changed_as_they_are_written_here(
     login: Callable[..., Client], cash: PaymentMethod
 ) -> None:

@@ -62,6 +62,7 @@ def test_the_body_of_the_card_system_opens_a_payment(
         "currency": "VND",
         "payment_url": attempt.pay_url,
         "qr_code": attempt.qr_text,
+        "transfer": None,
         "deeplink": attempt.deeplink,
         "client_secret": links.client_secret(attempt.payment_id),
         "pay_page": f"http://127.0.0.1:9/pay/{links.client_secret(attempt.payment_id)}",

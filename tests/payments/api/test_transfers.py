@@ -24,6 +24,10 @@ def address(order: Callable[..., Any], bank_method: PaymentMethod, customer_clie
     assert opened.status_code == 201, opened.text
     answer = opened.json()
     assert (answer["payment_url"], answer["qr_code"][:6]) == (None, "000201")
+    assert answer["transfer"] == {
+        "bank_name": "Vietcombank", "account_number": "0123456789", "account_name": "CONG TY CHO HOA",
+        "amount": "350000", "text": answer["transaction_code"],
+    }  # fmt: skip
     return f"/api/v1/payments/{answer['payment_id']}/transfer"
 
 
