@@ -73,6 +73,7 @@ DISPUTE_EVENTS: Final[Mapping[str, Text]] = {
     "opened": _("heard of"),
     "money_withdrawn": _("money taken by the gateway"),
     "attached": _("payment named"),
+    "number_told": _("the gateway's number told"),
     "evidence_added": _("document added"),
     "contested": _("contested"),
     "given_up": _("given up"),

@@ -22,6 +22,8 @@ from payments.states import DISPUTE_TRANSITIONS, LOST_DISPUTES, OPEN_DISPUTES, U
 
 log = structlog.get_logger(__name__)
 S = DisputeStatus
+FROM_FILE: Final = "file:"
+"""How the number of a dispute begins that a settlement file told of without its own."""
 CLOCKS_DIFFER: Final = timedelta(minutes=1)
 """News is older than other news only beyond this: a gateway's clock is not ours."""
 
@@ -89,10 +91,14 @@ class Found:
 def _lock(report: DisputeReport, heard: Heard) -> Found | None:
     """The dispute and its payment under lock, the dispute made if it is new; None where it has no amount."""
     known = Dispute.objects.filter(account=heard.account, gateway_dispute_id=report.dispute_id)
-    payment_id, capture = _place(report, heard.account)
+    payment_id, capture = place(
+        reference=report.reference, gateway_transaction_id=report.gateway_transaction_id, account=heard.account
+    )
     payment_id = known.values_list("payment_id", flat=True).first() or payment_id
     payment = locks.payment(payment_id) if payment_id else None
     dispute_id, is_new = known.values_list("id", flat=True).first(), False
+    if dispute_id is None and capture is not None:
+        dispute_id = _told_by_a_file(capture, report, heard)
     if dispute_id is None:
         money = report.money or (capture.money if capture else None)
         if money is None or not money:
@@ -113,19 +119,31 @@ def _lock(report: DisputeReport, heard: Heard) -> Found | None:
     return Found(dispute=dispute, payment=dispute.payment, is_new=is_new)
 
 
-def _place(report: DisputeReport, account: GatewayAccount) -> tuple[str | None, Capture | None]:
-    """The payment and the capture that a report is about, by the money's number or the attempt's."""
+def _told_by_a_file(capture: Capture, report: DisputeReport, heard: Heard) -> str | None:
+    """A dispute of the same money that a file told of without its number gets that number now."""
+    nameless = Dispute.objects.filter(capture=capture, gateway_dispute_id__startswith=FROM_FILE)
+    dispute_id: str | None = nameless.values_list("id", flat=True).first()
+    if dispute_id is not None and not report.dispute_id.startswith(FROM_FILE):
+        dispute = locks.dispute(dispute_id)
+        dispute.gateway_dispute_id = report.dispute_id[:100]
+        dispute.save(update_fields=["gateway_dispute_id"])
+        note(dispute, "number_told", source=heard.source, actor=heard.who, at=heard.at, reason=report.dispute_id)
+    return dispute_id
+
+
+def place(*, reference: str, gateway_transaction_id: str, account: GatewayAccount) -> tuple[str | None, Capture | None]:
+    """The payment and the capture that a gateway means, by the money's number or the attempt's."""
     captures = Capture.objects.select_related("account")
     capture = None
-    if report.gateway_transaction_id:
-        capture = captures.filter(account=account, gateway_transaction_id=report.gateway_transaction_id).first()
+    if gateway_transaction_id:
+        capture = captures.filter(account=account, gateway_transaction_id=gateway_transaction_id).first()
     if capture is not None:
         return capture.payment_id, capture
     attempt = None
-    if report.reference:
-        attempt = Attempt.objects.filter(account=account, gateway_reference=report.reference).first()
-    if attempt is None and report.gateway_transaction_id:
-        named = Attempt.objects.filter(account=account, gateway_transaction_id=report.gateway_transaction_id)
+    if reference:
+        attempt = Attempt.objects.filter(account=account, gateway_reference=reference).first()
+    if attempt is None and gateway_transaction_id:
+        named = Attempt.objects.filter(account=account, gateway_transaction_id=gateway_transaction_id)
         attempt = named.first()
     if attempt is None:
         return None, None

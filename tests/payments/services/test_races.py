@@ -15,10 +15,12 @@ from django.utils import timezone
 from config.core.errors import DomainError
 from config.core.models import OutboxEvent
 from config.core.money import Money
+from gateways.base import DisputeReport, DisputeStatus
 from ledger.models import JournalEntry
-from payments.models import Capture, MoneyCase, Payment, Refund
-from payments.services import expiry, refunds
+from payments.models import AttemptEvent, Capture, Dispute, MoneyCase, Payment, Refund
+from payments.services import disputes, expiry, refunds
 from payments.services.refunds import NewRefund
+from payments.services.reports import Heard
 from payments.states import PaymentStatus
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
@@ -132,3 +134,43 @@ def test_eight_equal_wishes_make_one_payment(pay: Any, order: Any) -> None:
 
     assert Payment.objects.count() == 1
     assert Payment.objects.get().attempts.count() == 1
+
+
+def test_first_messages_of_one_dispute_at_once_open_and_book_it_once(
+    pay: Any, order: Any, momo: Any, hear: Any, books: Any
+) -> None:
+    for _ in range(5):
+        opened = pay(order())
+        hear(momo.paid_ipn(opened.attempt))
+        capture = Capture.objects.get(payment=opened.payment)
+        now = timezone.now()
+
+        def say(status: DisputeStatus, capture: Capture = capture, now: Any = now) -> Callable[[], object]:
+            report = DisputeReport(
+                dispute_id=f"du_{capture.pk}", status=status, money=capture.money, withdrawn=True,
+                gateway_transaction_id=capture.gateway_transaction_id, occurred_at=now,
+            )  # fmt: skip
+            heard = Heard(account=capture.account, source=AttemptEvent.Source.WEBHOOK, at=now)
+            return lambda: disputes.apply_dispute_report(report=report, heard=heard)
+
+        def give_back(payment_id: str = opened.payment.id) -> object:
+            wish = NewRefund(payment_id=payment_id, amount=Money(60_000, "VND"), actor="system:tests", reason="r")
+            return refunds.request_refund(wish=wish, at=timezone.now())
+
+        told = [
+            DisputeStatus.NEEDS_RESPONSE,
+            DisputeStatus.NEEDS_RESPONSE,
+            DisputeStatus.UNDER_REVIEW,
+            DisputeStatus.LOST,
+        ]
+        together([*(say(status) for status in told), give_back])
+
+        dispute = Dispute.objects.get(capture=capture)
+        booked = [key.partition(":")[2] for key in books() if key.startswith(dispute.id)]
+        assert booked == ["opened", "lost"]
+        assert (dispute.status, dispute.disputed_minor) == ("lost", 100_000)
+        payment = Payment.objects.get(id=opened.payment.id)
+        assert payment.disputed_minor == 100_000
+        assert payment.refunded_minor in (0, 60_000)
+        both = MoneyCase.objects.filter(payment=payment, kind="dispute_refunded").count()
+        assert both == (payment.refunded_minor > 0)
