@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django import forms
@@ -222,6 +222,19 @@ def _call_words(obj: GatewayAccount) -> Text:
     )
 
 
+def _last_call(obj: GatewayAccount) -> Cell:
+    found = _snapshot(obj)
+    last = max(found.ok_at or 0.0, found.failed_at or 0.0)
+    return age(datetime.fromtimestamp(last, UTC), at=clock.now()) if last else NOTHING
+
+
+def _last_call_words(obj: GatewayAccount) -> Text:
+    found = _snapshot(obj)
+    if not found.ok_at and not found.failed_at:
+        return ""
+    return _t("answered") if (found.ok_at or 0.0) >= (found.failed_at or 0.0) else _t("failed")
+
+
 def _reach_chip(obj: GatewayAccount) -> Cell:
     """Whether its notifications can arrive, as far as our address tells; no look-up, so that a list stays fast."""
     if obj.gateway not in registry.GATEWAYS or not registry.GATEWAYS[obj.gateway].notifies:
@@ -308,6 +321,7 @@ class GatewayAccountAdmin(ReadOnlyAdmin):
             Figure(_("Breaker"), self.breaker(obj), _held_words(obj)),
             Figure(_("Paid, 24 hours"), self.success(obj), _rate_words(obj)),
             Figure(_("95 % answer within"), self.p95(obj), _call_words(obj)),
+            Figure(_("Last call"), _last_call(obj), _last_call_words(obj)),
             Figure(_("Last message"), self.heard(obj)),
         )
 

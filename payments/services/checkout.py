@@ -39,6 +39,7 @@ from payments.states import PAYABLE, UNDECIDED, AttemptStatus, PaymentStatus
 
 IN_FLIGHT: Final = timedelta(seconds=30)
 """So long a call to a gateway may still be under way; after it the attempt counts as unknown."""
+UNREACHABLE: Final = "The payment provider cannot be reached; try again or use another method."
 SHOWABLE: Final = (AttemptStatus.REQUIRES_ACTION, AttemptStatus.PENDING)
 CHECKOUT_FIELDS: Final = (
     "pay_url", "qr_text", "deeplink", "request", "response", "gateway_transaction_id", "status", "next_query_at",
@@ -229,6 +230,8 @@ def _current_or_next(
     if not otp.is_confirmed(payment):
         raise otp.required(payment)
     way, *others = _by(channel, _ways(payment, method, plan, at=at))
+    if routes.is_down(plan, way):  # a further attempt would only be used up
+        raise GatewayTrouble(UNREACHABLE, facts={"payment_id": payment.id, "transaction_id": last.id})
     _leave_behind(last, actor=actor, at=at)
     payment.method = method
     if method.lifetime:
@@ -352,9 +355,7 @@ def _call(opened: Opened, *, at: datetime) -> Opened:
     except GatewayUnavailable as error:
         if error.never_sent:
             _note_refusal(attempt, code="gateway_unreachable", message=str(error), at=at)
-            raise GatewayTrouble(
-                "The payment provider cannot be reached; try again or use another method.", facts=facts
-            ) from error
+            raise GatewayTrouble(UNREACHABLE, facts=facts) from error
         _note_unknown(attempt, at=at)
         raise GatewayTimeout("The payment provider did not answer in time; we are asking it.", facts=facts) from error
     faultpoints.reach("checkout.gateway_answered")

@@ -35,14 +35,12 @@ class Plan:
 
 
 def plan(method: PaymentMethod, *, at: datetime) -> Plan:
-    """The rules that may fit a method, and how their accounts do. Nothing is asked where there are no rules."""
+    """The rules that may fit a method, and how their accounts and its own do."""
     rules = [
         rule
         for rule in accounts.rules()
         if rule.is_active and rule.is_valid(at) and rule.method_id in (None, method.pk)
     ]
-    if not rules:
-        return Plan()
     return Plan(rules, health_of([*(rule.account for rule in rules), method.account], at=at, rules=rules))
 
 
@@ -72,6 +70,11 @@ def facts_of(found: Plan, *, method: PaymentMethod, order: Order, money: Money, 
     return Facts(
         method=method, money=money, at=at, mode=required_mode(), shops=shops, draw=routing.draw_of(order.order_id)
     )
+
+
+def is_down(found: Plan, way: Way) -> bool:
+    """Whether the gateway of this way is not called just now."""
+    return found.health.get(way.account.code, routing.WELL).is_down
 
 
 def after_refusals(ways: Sequence[Way], refused: Collection[str]) -> tuple[Way, ...]:

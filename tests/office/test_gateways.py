@@ -64,6 +64,21 @@ def test_the_list_shows_mode_breaker_success_and_the_last_message(momo: PaymentM
     assert "held open" in boss.get(reverse(LIST)).text
 
 
+def test_the_page_tells_calls_answers_and_rates(momo: PaymentMethod, boss: Client) -> None:
+    for status in ("succeeded", "failed"):
+        Attempt.objects.filter(payment=open_payment(momo)).update(status=status)
+    for ok in (True, True, False):
+        call, _ = breaker.admit("momo", policy=breakers.policy())
+        breaker.note("momo", call, ok=ok, seconds=0.4, policy=breakers.policy())
+
+    page = boss.get(reverse("admin:payments_gatewayaccount_change", args=[momo.account.pk])).text
+
+    assert "3 calls in 15 minutes, 1 failed" in page
+    assert "50 % in the last 15 minutes" in page
+    assert "Last call" in page and "failed" in page
+    assert "/api/v1/webhooks/momo/momo" in page
+
+
 def test_many_accounts_cost_no_query_more(momo: PaymentMethod, boss: Client) -> None:
     def queries() -> int:
         routes.forget()

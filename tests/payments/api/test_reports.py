@@ -174,6 +174,8 @@ def test_methods_speak_the_customers_language(methods: Methods, anonymous: ApiCl
         "max_amount": "50000000",
         "currency": "VND",
         "currencies": ["VND"],
+        "is_available": True,
+        "unavailable_reason": None,
     }
     assert [row["name"] for row in en] == ["MoMo wallet", "Cash on delivery"]
     assert [row["type"] for row in en] == ["ONLINE", "OFFLINE"]

@@ -78,6 +78,23 @@ def test_a_dead_gateway_is_not_called_and_the_payment_stays_payable(pay: Any, or
     assert state() is State.CLOSED
 
 
+def test_trying_again_while_it_is_down_uses_up_no_attempt(pay: Any, order: Any, momo: Any) -> None:
+    kill(momo, pay, order)
+    breaker.force("momo", State.OPEN, seconds=60)
+    momo.running.app.sandbox.faults.clear()
+    bought = order()
+    for _ in range(15):
+        with pytest.raises(GatewayTrouble) as refused:
+            pay(bought, idempotency_key="k", fingerprint="f")
+    payment = bought.payments.get()
+    assert refused.value.facts["payment_id"] == payment.id
+    assert payment.attempts.count() == 1
+
+    breaker.force("momo", None, seconds=0)
+    time.sleep(0.35)
+    assert pay(bought, idempotency_key="k", fingerprint="f").attempt.number == 2
+
+
 def test_a_refusal_says_nothing_about_health(pay: Any, order: Any, momo: Any) -> None:
     momo.fault(Fault.ANSWER_CODE, scope="operation", operation="create", code=21)
     for _ in range(5):
