@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -133,8 +133,7 @@ class DisputeAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Dispute]:
         """With the number of documents, counted for the rows of the page only."""
         rows: QuerySet[Dispute] = super().get_queryset(request)
-        mine = DisputeEvidence.objects.filter(dispute=OuterRef("pk")).order_by().values("dispute")
-        return rows.annotate(documents=Subquery(mine.annotate(n=Count("pk")).values("n"))).defer("raw")
+        return rows.annotate(documents=Count("evidence"))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """With the share of those that were won."""
@@ -173,7 +172,7 @@ class DisputeAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("documents"))
     def documents_count(self, obj: Dispute) -> Cell:
-        count: int | None = obj.documents  # type: ignore[attr-defined]  # annotated
+        count: int = obj.documents  # type: ignore[attr-defined]  # annotated
         return str(count) if count else NOTHING
 
     @admin.display(description=_("state"))

@@ -292,8 +292,6 @@ _UNPAID = {
 def _note_unpaid(report: Report, heard: Heard, payment: Payment, attempt: Attempt) -> Outcome:
     """No money. Worse news than what we know is recorded by its row and changes nothing."""
     status = _UNPAID.get(report.status)
-    if status == attempt.status == AttemptStatus.PENDING:
-        return _turn(report, heard, payment, attempt)
     if status is None or status == attempt.status or status not in ATTEMPT_TRANSITIONS[attempt.status]:
         return Outcome.NOTHING_NEW
     if report.status is ReportStatus.PENDING and attempt.status == AttemptStatus.REQUIRES_ACTION:
@@ -311,33 +309,10 @@ def _note_unpaid(report: Report, heard: Heard, payment: Payment, attempt: Attemp
     if report.status is ReportStatus.PROCESSING:
         _wait_for(payment, at=heard.at)
     elif payment.status == PaymentStatus.PROCESSING and status != AttemptStatus.PENDING:
-        _give_back(payment, attempt, at=heard.at)
+        payment.move_to(PaymentStatus.AWAITING_PAYMENT, at=heard.at)
+        payment.expires_at = attempt.expires_at  # the customer's own time goes on, or is over
     _follow(payment, attempt, heard)
     return Outcome.NOTED
-
-
-def _turn(report: Report, heard: Heard, payment: Payment, attempt: Attempt) -> Outcome:
-    """The attempt waits as before; only for whom may have changed. A message may be older than what we know, so the
-    customer's turn comes back only by an answer to a question of ours."""
-    if report.status is ReportStatus.PROCESSING and payment.status == PaymentStatus.AWAITING_PAYMENT:
-        _wait_for(payment, at=heard.at)
-    elif (
-        report.status is ReportStatus.PENDING
-        and payment.status == PaymentStatus.PROCESSING
-        and heard.source != AttemptEvent.Source.WEBHOOK
-    ):
-        _give_back(payment, attempt, at=heard.at)
-    else:
-        return Outcome.NOTHING_NEW
-    attempts.note(attempt, attempt.status, source=heard.source, at=heard.at, actor=heard.who, reason=report.message)
-    payment.save(update_fields=["status", "updated_at", "expires_at"])
-    return Outcome.NOTED
-
-
-def _give_back(payment: Payment, attempt: Attempt, *, at: datetime) -> None:
-    """The gateway has decided against it, or waits for the payer again: the customer's own time goes on, or is over."""
-    payment.move_to(PaymentStatus.AWAITING_PAYMENT, at=at)
-    payment.expires_at = attempt.expires_at
 
 
 def _wait_for(payment: Payment, *, at: datetime) -> None:

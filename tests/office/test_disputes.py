@@ -7,9 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from config.core.clock import now
@@ -69,19 +67,6 @@ def test_what_is_due_is_found_and_counted(boss: Client, disputed: Dispute) -> No
         "2",
         "3 open, 300.000\u00a0₫",
     )
-
-
-def test_the_list_takes_as_many_queries_with_many_rows_as_with_few(boss: Client, disputed: Dispute) -> None:
-    def queries() -> int:
-        boss.get(reverse(LIST))
-        with CaptureQueriesContext(connection) as found:
-            assert boss.get(reverse(LIST)).status_code == 200
-        return len(found)
-
-    few = queries()
-    for number in range(5):
-        by_hand(f"CB-8{number}", None)
-    assert queries() == few <= 10
 
 
 def test_the_share_of_those_won_stands_at_the_head(boss: Client, disputed: Dispute) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from gateways.base import (
@@ -56,6 +58,17 @@ class Hearing:
 
         for name, value in driver.unsigned.items():
             assert driver.gateway.read_notification(driver.with_fields(message, {**fields, name: value})) == (report,)
+
+    def test_what_is_kept_of_a_message_proves_it_again(self, driver: Driver) -> None:
+        """Of its headers only the kind and `proof_headers` are stored, and a message may wait for a second try."""
+        _, message, report = driver.paid()
+        names = {"content-type", *driver.gateway.proof_headers}
+
+        stored = dataclasses.replace(
+            message, headers={name: message.headers[name] for name in names & set(message.headers)}
+        )
+
+        assert driver.heard(stored) == report
 
     def test_a_replay_reads_the_same(self, driver: Driver) -> None:
         driver.fault("duplicate", copies=2)

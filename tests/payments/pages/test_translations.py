@@ -1,8 +1,7 @@
 """Everything a person reads exists in Vietnamese, and what runs is what was translated.
 
-After marking new texts: `python manage.py makemessages -l vi --no-location -i .venv -i tests -i 'gateways/*'`, translate
-what is empty in templates/locale/vi, then `python manage.py compilemessages` (gettext is needed for both). Texts marked by
-`_t` (gettext at once, in the back office) are not known to makemessages: it calls them obsolete, and they must stay.
+After marking new texts: `python manage.py makemessages -l vi --no-location --no-obsolete -i .venv -i tests -i 'gateways/*'`,
+translate what is empty in templates/locale/vi, then `python manage.py compilemessages` (gettext is needed for both).
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from django.utils.translation.template import templatize
 ROOT: Final = Path(__file__).parents[3]
 CATALOG: Final = ROOT / "templates" / "locale" / "vi" / "LC_MESSAGES"
 OURS: Final = ("config", "payments", "ledger", "settlements", "templates")
-MARKS: Final = frozenset(["_", "_t", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy"])
+MARKS: Final = frozenset(["_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy"])
 HOLES: Final = re.compile(r"%\(\w+\)[sd]|\{\w*\}")
 
 

@@ -9,11 +9,9 @@ from typing import Any
 import pytest
 
 from config.core.models import AuditEntry, OutboxEvent
-from gateways.base import Report, ReportStatus
 from gateways.sandbox.provider import Outcome as PayerDoes
-from payments.models import Attempt, AttemptEvent, Capture, EmailMessageLog, MoneyCase, Notification, Payment
-from payments.services import accounts, expiry, notifications, reports
-from payments.services.reports import Heard
+from payments.models import Attempt, Capture, EmailMessageLog, MoneyCase, Notification, Payment
+from payments.services import accounts, expiry, notifications
 from payments.states import AttemptStatus, NotificationStatus, PaymentStatus
 
 pytestmark = pytest.mark.django_db
@@ -212,23 +210,6 @@ def test_a_message_kept_before_a_crash_is_applied_by_the_sweep(
     assert notifications.process_waiting(at=at + timedelta(seconds=31)) == 1
     assert Payment.objects.get().status == PaymentStatus.SUCCEEDED
     assert Notification.objects.get(id=kept.id).status == NotificationStatus.PROCESSED
-
-
-def test_a_gateway_that_still_decides_may_turn_to_the_payer_again(pay: Any, order: Any, momo: Any, at: Any) -> None:
-    opened = pay(order(), at=at)
-
-    def told(status: ReportStatus, source: AttemptEvent.Source) -> str:
-        report = Report(reference=opened.attempt.gateway_reference, status=status)
-        reports.apply_report(report=report, heard=Heard(account=opened.attempt.account, source=source, at=at))
-        return str(Payment.objects.get().status)
-
-    assert told(ReportStatus.PROCESSING, AttemptEvent.Source.WEBHOOK) == "processing"
-    assert Payment.objects.get().expires_at == at + timedelta(days=7)
-    assert told(ReportStatus.PENDING, AttemptEvent.Source.WEBHOOK) == "processing"  # it may be an older message
-    assert told(ReportStatus.PENDING, AttemptEvent.Source.POLL) == "awaiting_payment"
-    assert Payment.objects.get().expires_at == opened.attempt.expires_at
-    assert told(ReportStatus.PROCESSING, AttemptEvent.Source.WEBHOOK) == "processing"
-    assert told(ReportStatus.FAILED, AttemptEvent.Source.WEBHOOK) == "awaiting_payment"
 
 
 def test_a_replay_by_staff_of_an_applied_message_applies_nothing_twice(
