@@ -70,8 +70,9 @@ def refused(by: str) -> Iterator[None]:
     assert fingerprint() == before
 
 
-def quiet(seconds: float = 30) -> None:
-    """Wait until every transaction of the whole cluster that runs now has ended: other tests hold the horizon back too."""
+def quiet(seconds: float = 180) -> None:
+    """Wait until every transaction of the whole cluster that runs now has ended: other tests hold the horizon back too,
+    and in the long run the machine of events keeps one open for a whole sequence."""
     horizon = int(rows("SELECT pg_snapshot_xmax(pg_current_snapshot())")[0][0])
     deadline = time.monotonic() + seconds
     while int(rows("SELECT pg_snapshot_xmin(pg_current_snapshot())")[0][0]) < horizon:
