@@ -241,6 +241,7 @@ def _page(request: HttpRequest, token: str, payment: Payment, language: str, *, 
         "qr": _qr(attempt.qr_text) if stage is Stage.WAITING and attempt.qr_text else "",
         "transfer": transfer_details.lines(attempt, language) if stage is Stage.WAITING else [],
         "deeplink": attempt.deeplink if _DEEPLINK.match(attempt.deeplink) else "",
+        "can_open_page": _can_open_page(attempt),
         "can_repeat": any(offer.is_available and offer.method.pk == attempt.method_id for offer in found),
         "seconds_left": _seconds_left(payment, at),
         "clock": str(timedelta(seconds=_seconds_left(payment, at))),
@@ -258,6 +259,12 @@ def _offers(payment: Payment, attempt: Attempt, *, at: datetime) -> list[Offer]:
     if attempt.number >= settings.MAX_ATTEMPTS_PER_PAYMENT:
         return []
     return offers.offers(at=at, money=payment.amount)
+
+
+def _can_open_page(attempt: Attempt) -> bool:
+    """Whether an attempt by a card form of the shop's own can be left for the page that its method has otherwise."""
+    is_somewhere = attempt.pay_url or attempt.qr_text or attempt.deeplink
+    return not is_somewhere and attempt.used_channel != attempt.method.channel
 
 
 def _parts(payment: Payment, language: str) -> list[Part]:

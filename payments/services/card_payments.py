@@ -41,6 +41,7 @@ from payments.states import OPEN_ATTEMPTS, PAYABLE
 MAX_CARDS: Final = 10
 """So many refused cards one attempt takes: more are somebody trying out numbers."""
 REFUSED: Final = "card refused: "
+PLAIN: Final = "generic_decline"
 LOOK_RATE: Final = Rate(per_second=0.5, burst=2)
 """How often a gateway is asked about one attempt, however often somebody looks."""
 NOT_A_TEST_CARD: Final[Mapping[str, object]] = {
@@ -174,10 +175,9 @@ def _charge(gateway: Cards, request: CardRequest, payment: Payment, attempt: Att
         return gateway.confirm_card(request)
     except GatewayRejected as error:
         if error.by_payer:
-            decline = decline_of(error)
-            _note_refusal(attempt, str(decline["decline_code"]), at=at)
+            _note_refusal(attempt, error.code, at=at)
             raise CardDeclined(
-                "The card was refused; another one may work.", facts={**facts, "decline": decline}
+                "The card was refused; another one may work.", facts={**facts, "decline": decline_of(error)}
             ) from error
         told = error.raw.get("error")
         if isinstance(told, Mapping) and told.get("param") == "payment_method":
@@ -194,10 +194,10 @@ def decline_of(error: GatewayRejected) -> dict[str, object]:
     shown, told = error.raw.get("decline"), error.raw.get("error")
     decline: Mapping[str, object] = shown if isinstance(shown, Mapping) else {}
     raw: Mapping[str, object] = told if isinstance(told, Mapping) else {}
-    reason = str(decline.get("code") or error.code)
-    code = str(raw.get("code") or "card_declined") if reason == raw.get("decline_code") else "card_declined"
+    reason = str(decline.get("code") or PLAIN)
+    is_told = reason in (raw.get("decline_code"), raw.get("code"))  # else it is in other words than the bank's
     return {
-        "code": code if raw.get("decline_code") else reason,
+        "code": str(raw.get("code") or "card_declined") if is_told else "card_declined",
         "decline_code": reason,
         "message": str(decline.get("message") or "Your card was declined."),
         "retryable": bool(decline.get("retryable")),
@@ -206,7 +206,7 @@ def decline_of(error: GatewayRejected) -> dict[str, object]:
 
 @transaction.atomic(durable=True)
 def _note_refusal(attempt: Attempt, code: str, *, at: datetime) -> None:
-    """A line in the attempt's history; it stays open for another card."""
+    """A line in the attempt's history, with the bank's own word for staff; the attempt stays open for another card."""
     locks.payment(attempt.payment_id)
     fresh = _fresh(attempt)
     attempts.note(fresh, fresh.status, source=AttemptEvent.Source.API, at=at, reason=f"{REFUSED}{code}"[:250])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ import pytest
 from django.core import mail
 
 from config.core import clock, ratelimit
+from payments.api.otp import ANSWER_SECONDS
 from payments.models import Order, OtpChallenge, Payment, PaymentMethod
 from payments.services import emails
 from tests.factories import ApiClient
@@ -71,6 +73,16 @@ def test_somebody_else_s_payment_gets_the_same_answer_and_no_code(
 
     assert not OtpChallenge.objects.exists()
     assert emails.send_due(at=clock.now()) == 0
+
+
+def test_the_clock_tells_nobody_whether_a_code_was_sent(
+    payment: Payment, customer_client: ApiClient, other_client: ApiClient
+) -> None:
+    for path, more in ((ASK, {}), (TRY, {"otp": "000000"})):
+        for client in (customer_client, other_client):
+            began = time.monotonic()
+            client.send(path, {"payment_id": payment.id, **more})
+            assert time.monotonic() - began >= ANSWER_SECONDS
 
 
 def test_a_stranger_cannot_use_up_the_tries_of_the_owner(

@@ -21,9 +21,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from config.core.money import Money
+from gateways.sandbox.stripe import KNOWN as STRIPE
 from ledger.models import JournalEntry
 from payments.models import Attempt, GatewayAccount, MoneyCase, Payment, PaymentMethod, Refund
-from payments.services import dispute_by_hand
+from payments.services import accounts, dispute_by_hand
 from tests import factories
 from tests.factories import ApiClient
 
@@ -67,6 +68,7 @@ def world(
         payment_id=paid.id,
     )  # fmt: skip
     dispute = dispute_by_hand.open_by_hand(wish=wish, actor="user:a@x", why="e-mail", at=paid.created_at)
+    card = pay_by_card(order(order_id="ORD-5").order_id, customer_client, momo.running.url, settings)
     # The application answers in the test's own transaction. Django's client sees to it for itself; this one does not.
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
@@ -75,7 +77,7 @@ def world(
         "refund_id": [Refund.objects.get().id],
         "dispute_id": [dispute.id],
         "case_id": list(MoneyCase.objects.values_list("id", flat=True)),
-        "order_id": ["ORD-1", "ORD-2", "ORD-3", "ORD-4"],
+        "order_id": ["ORD-1", "ORD-2", "ORD-3", "ORD-4", "ORD-5"],
         "shop_order_id": ["ORD-1-1", "ORD-2-1", "ORD-4-1"],
         "journal_id": [str(number) for number in JournalEntry.objects.values_list("id", flat=True)],
         "code": ["gw:momo:clearing", "momo", "cod"],
@@ -84,9 +86,27 @@ def world(
         "gateway": ["momo"],
         "account": ["momo"],
         "currency": ["VND"],
+        "payment": [card["payment_id"], card["stripe_payment_intent_id"]],
+        "card_token": ["pm_card_visa", "pm_card_visa_chargeDeclined", "pm_card_authenticationRequired"],
+        "number": ["4242424242424242", "4000000000000002", "4000002500003155"],
+        "exp_year": ["2030"],
     }
     for signal in (request_started, request_finished):
         signal.connect(close_old_connections)
+
+
+def pay_by_card(order_id: str, customer_client: ApiClient, address: str, settings: Any) -> dict[str, str]:
+    """A payment that a card has paid, and test cards for more."""
+    settings.ALLOW_RAW_CARD_DATA = True
+    _, secret, publishable, webhook, _ = STRIPE[0]
+    keys = {"secret_key": secret, "webhook_secret": webhook, "publishable_key": publishable, "endpoint": address}
+    (made,) = accounts.ensure_first_accounts({"stripe": keys})
+    factories.PaymentMethodFactory(code="stripe", account=made)
+    body = {"order_id": order_id, "card_token": "pm_card_visa"}
+    answer = customer_client.send("/api/v1/stripe/payment", body)
+    assert answer.json()["status"] == "succeeded"
+    paid: dict[str, str] = answer.json()
+    return paid
 
 
 def make_meaningful(case: Any, world: dict[str, list[str]]) -> None:
@@ -94,7 +114,8 @@ def make_meaningful(case: Any, world: dict[str, list[str]]) -> None:
     seed = zlib.crc32(repr((case.path_parameters, case.query, case.body)).encode())
     if seed % 3 == 0:
         return
-    for place in (case.path_parameters, case.query, case.body):
+    inside = case.body.get("card") if isinstance(case.body, dict) else None
+    for place in (case.path_parameters, case.query, case.body, inside):
         if isinstance(place, dict):
             for name in place.keys() & world.keys():
                 place[name] = world[name][seed % len(world[name])]

@@ -10,6 +10,7 @@ import requests
 
 from config.core.models import OutboxEvent
 from gateways.sandbox.faults import Fault
+from payments import links
 from payments.models import (
     Attempt,
     AttemptEvent,
@@ -231,7 +232,8 @@ def test_a_refused_card_is_a_402_and_another_one_pays(
     assert (refused.status_code, problem["code"], problem["error"]) == (402, "card_declined", "card_declined")
     assert (problem["decline"], problem["payment_id"]) == (decline, payment.id)
     assert (payment.status, Capture.objects.count()) == ("awaiting_payment", 0)
-    assert AttemptEvent.objects.filter(reason__startswith="card refused").count() == 1
+    note = AttemptEvent.objects.get(reason__startswith="card refused")
+    assert ("stolen_card" in note.reason) is number.endswith("9979")  # staff read the bank's own word
 
     paid = customer_client.send(PAY, body_with(GOOD))
 
@@ -435,3 +437,13 @@ def test_whoever_turns_from_the_card_form_to_the_hosted_page_gets_one(
         "",
         "payment_intent",
     ]
+
+
+def test_the_pay_page_of_a_refused_card_leads_to_the_hosted_page(dollars: Order, customer_client: ApiClient) -> None:
+    body = body_with(card_token="pm_card_visa_chargeDeclined")
+    payment_id = customer_client.send(PAY, body).json()["payment_id"]
+    page = f"/pay/{links.client_secret(payment_id)}"
+
+    assert 'name="method" value="stripe"' in ApiClient().get(page).content.decode()
+    assert ApiClient().post(page, {"method": "stripe"}).status_code == 303
+    assert "/c/pay/" in ApiClient().get(page).content.decode()

@@ -16,9 +16,9 @@ from config.core.money import Money
 from gateways.sandbox.faults import Fault
 from gateways.sandbox.provider import Outcome
 from payments import links
-from payments.errors import GatewayTimeout
-from payments.models import Attempt, AttemptEvent, Payment, PaymentMethod
-from payments.services import checkout, expiry, transfers
+from payments.errors import GatewayTimeout, OtpRequired
+from payments.models import Attempt, AttemptEvent, OtpChallenge, Payment, PaymentMethod
+from payments.services import checkout, expiry, otp, transfers
 from tests.payments.pages.conftest import Page
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -357,3 +357,28 @@ def test_from_a_transfer_the_customer_may_turn_to_another_way_and_back(
 
     assert [attempt.status for attempt in page.payment.attempts.order_by("number")] == ["requires_action"] * 3
     assert page.attempt.gateway_reference.encode() in page.get().content
+
+
+def test_an_amount_that_needs_a_code_is_told_and_goes_on_after_it(
+    order: Callable[..., Any], momo_method: PaymentMethod, settings: Any
+) -> None:
+    settings.OTP_REQUIRED_ABOVE = {"VND": "1000"}
+    made = order(amount_minor=960_000)
+    wish = checkout.NewPayment(order_id=made.order_id, method=momo_method, client="shop", actor="customer:1")
+    with pytest.raises(OtpRequired):
+        checkout.create_payment(wish=wish, at=timezone.now())
+    payment = Payment.objects.get()
+    page = Page(payment.id, f"/pay/{links.client_secret(payment.id)}")
+
+    assert stage(page.get()) == "confirming"
+    assert "Vui lòng xác nhận thanh toán" in page.get().content.decode()
+    refused = page.post(method="momo")
+    assert refused.headers["Location"].endswith("?problem=otp_required")
+    assert "Số tiền này cần mã xác nhận trước." in page.get("?problem=otp_required").content.decode()
+
+    OtpChallenge.objects.create(
+        payment=payment, channel="email", amount_minor=960_000, currency="VND", payee=otp.payee_of(payment),
+        code_hash="x", status="passed", created_at=timezone.now(), expires_at=timezone.now(), ended_at=timezone.now(),
+    )  # fmt: skip
+    page.post(method="momo")
+    assert stage(page.get()) == "waiting"
