@@ -17,7 +17,7 @@ from gateways.base import DisputeReport
 from gateways.base import DisputeStatus as Told
 from payments.errors import DisputeRefused, EvidenceRefused, PaymentDisputed, RefundTooMuch
 from payments.models import AttemptEvent, Capture, ClawBack, Dispute, DisputeEvidence, MoneyCase, Payment, Refund
-from payments.services import dispute_answers, dispute_by_hand, dispute_decisions, disputes, evidence, refunds
+from payments.services import cases, dispute_answers, dispute_by_hand, dispute_decisions, disputes, evidence, refunds
 from payments.services.dispute_decisions import Decision
 from payments.services.refunds import NewRefund
 from payments.services.reports import Heard, Outcome
@@ -344,6 +344,34 @@ def test_a_dispute_of_nobodys_payment_is_booked_and_asks_whose_it_is(
     assert OutboxEvent.objects.get(type="payment.disputed").data["status"] == "OPENED"
     with pytest.raises(DisputeRefused):
         dispute_by_hand.attach(dispute_id=dispute.id, payment_id=payment.id, actor="user:a@x", reason="again", at=at)
+
+
+def test_money_in_suspense_that_is_disputed_is_not_sent_back_too(
+    paid: Any, momo: Any, hear: Any, checker: Any, at: Any, balances: Any, momo_account: Any
+) -> None:
+    payment = paid()
+    attempt = payment.attempts.get()
+    momo.settle(attempt, again=True)
+    hear(momo.ipn(attempt))
+    held = Capture.objects.get(disposition="held")
+    report = DisputeReport(
+        dispute_id="du_1", status=Told.NEEDS_RESPONSE, money=held.money, withdrawn=True,
+        gateway_transaction_id=held.gateway_transaction_id,
+    )  # fmt: skip
+    assert (
+        disputes.apply_dispute_report(report=report, heard=Heard(account=momo_account, source=POLL, at=at))
+        is Outcome.HELD
+    )
+    payment.refresh_from_db()
+    assert (payment.disputed_minor, payment.refundable) == (0, vnd(200_000))
+    case = MoneyCase.objects.get(kind="double_payment")
+    cases.propose(case_id=case.id, decision=MoneyCase.Decision.REFUND, maker=UserFactory(), reason="paid twice", at=at)
+    before = balances()
+    asked = approvals.Approval.objects.get(object_id=case.id)
+    done = approvals.approve(approval_id=asked.id, checker=checker, reason="ok", at=at)
+
+    assert done.execution_error.startswith("payment_disputed")
+    assert (balances(), Refund.objects.count()) == (before, 0)
 
 
 def test_an_unknown_dispute_that_is_lost_is_unexplained(at: Any, momo_account: Any, balances: Any) -> None:
