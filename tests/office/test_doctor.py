@@ -16,15 +16,15 @@ from django.core.management import call_command
 from django.db import connection, connections, transaction
 from django.utils import timezone
 
-from config.core import deadletters, health, jobs
+from config.core import breaker, deadletters, health, jobs
 from config.core.clock import now
 from config.core.models import OutboxEvent
 from config.office.doctor import State, books, examine, gateways, mail, stores, work
 from gateways.sandbox.momo import PUBLISHED
 from gateways.sandbox.server import RunningSandbox
 from payments.links import is_private
-from payments.models import Attempt, GatewayAccount, Notification, Order
-from payments.services import accounts
+from payments.models import Attempt, BreakerOverride, GatewayAccount, Notification, Order
+from payments.services import accounts, breakers
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -295,3 +295,21 @@ def test_a_ledger_that_does_not_balance_is_a_problem():
     (found,) = books.ledger_balances(now())
 
     assert (found.state, found.sentence) == (State.PROBLEM, "Debits and credits differ in VND.")
+
+
+def test_an_open_breaker_is_a_problem_and_a_held_one_a_warning(db: None):
+    GatewayAccount.objects.create(code="momo", gateway="momo")
+    assert [(one.part, one.state) for one in gateways.breakers_are_closed(now())] == [("breaker of momo", State.OK)]
+
+    for _ in range(5):
+        call, _say = breaker.admit("momo", policy=breakers.policy())
+        breaker.note("momo", call, ok=False, seconds=0.1, policy=breakers.policy())
+    (found,) = gateways.breakers_are_closed(now())
+    assert (found.state, found.sentence.startswith("Open:")) == (State.PROBLEM, True)
+    assert "gateway-down.md" in found.remedy
+
+    BreakerOverride.objects.create(
+        gateway="momo", state="open", reason="charges twice", set_by="user:ops@x", set_at=now(), until=now() + timedelta(hours=1)
+    )  # fmt: skip
+    (found,) = gateways.breakers_are_closed(now())
+    assert (found.state, "charges twice" in found.sentence) == (State.WARNING, True)
