@@ -71,6 +71,7 @@ def at_the_gateway(page: Tab, payment: Page, live_server: Any, action: str) -> N
     """Go on to the gateway's page and press its button."""
     page.goto(live_server.url + payment.path)
     page.get_by_role("link", name=LINK).click()
+    page.locator("button[name=action]").first.wait_for()
     button = page.locator(f"button[name=action][value={action}]")
     if action == "decline" and not button.count():  # a card form: the card decides
         page.locator("input[name=number]").fill(DECLINED_CARD)
