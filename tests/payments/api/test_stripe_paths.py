@@ -26,6 +26,7 @@ from payments.services import accounts
 from tests import factories
 from tests.factories import ApiClient
 from tests.payments.leaks import everything_stored
+from tests.payments.services.test_races import together
 from tests.payments.services.test_stripe import OtherSide, account, deliver, stripe  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -447,3 +448,18 @@ def test_the_pay_page_of_a_refused_card_leads_to_the_hosted_page(dollars: Order,
     assert 'name="method" value="stripe"' in ApiClient().get(page).content.decode()
     assert ApiClient().post(page, {"method": "stripe"}).status_code == 303
     assert "/c/pay/" in ApiClient().get(page).content.decode()
+
+
+@pytest.mark.race
+def test_four_requests_at_once_charge_one_payment_once(dollars: Order, method: PaymentMethod) -> None:
+    first = factories.customer().send(PAY, body_with(card_token="pm_card_visa_chargeDeclined"))
+    assert first.status_code == 402
+
+    def pay() -> Any:
+        return factories.customer().send(PAY, body_with(card_token="pm_card_visa")).status_code
+
+    answers = together([pay] * 4)
+
+    assert set(answers) <= {201, 409} and 201 in answers
+    assert (Capture.objects.count(), MoneyCase.objects.count(), Attempt.objects.count()) == (1, 0, 1)
+    assert Payment.objects.get().captured_minor == 9_999
