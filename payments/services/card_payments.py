@@ -16,7 +16,7 @@ from typing import Final
 from django.conf import settings
 from django.db import transaction
 
-from config.core import ids, ratelimit
+from config.core import faultpoints, ids, ratelimit
 from config.core.ratelimit import Rate
 from gateways.base import CardAnswer, CardRequest, Cards, GatewayRejected, GatewayUnavailable
 from payments import cards, links
@@ -120,7 +120,9 @@ def pay(*, wish: NewPayment, token: str, at: datetime) -> CardPayment:
     if attempt.history.filter(reason__startswith=REFUSED).count() >= MAX_CARDS:
         raise TooManyAttempts("Too many cards were refused for this payment.", facts={"payment_id": payment.id})
     request = _request(attempt, token=token, operation=_operation(wish, token))
+    faultpoints.reach("card.asked")
     answer = _charge(gateway, request, payment, attempt, at=at)
+    faultpoints.reach("card.charged")
     return _believe(answer, attempt, at=at, is_replay=opened.is_replay)
 
 

@@ -137,6 +137,16 @@ def rerouted(market: Market) -> None:
     assert market.status(opened) == "succeeded"
 
 
+def charged(market: Market) -> None:
+    """A card's token pays in one call; the same request with the same key finds what it paid."""
+    body = {**market.order(), "card_token": "pm_card_visa"}
+    found = [market.stack.post("/api/v1/stripe/payment", body, key=f"card-{market.orders}") for _ in range(2)]
+    market.stack.hear()
+    market.stack.settle()
+    assert [one["status"] for one in found] == ["succeeded"] * 2
+    assert (found[0]["payment_id"], market.status(found[0])) == (found[1]["payment_id"], "succeeded")
+
+
 def refunded(market: Market) -> None:
     """Paid, and all of it sent back."""
     opened = market.open()

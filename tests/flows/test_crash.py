@@ -44,6 +44,7 @@ PAIRS: Final[tuple[Pair, ...]] = (
         "checkout.status_written", "ipn.kept", "ipn.verified", "ipn.applied", *APPLYING,
     ),
     *_each(scenes.rerouted, WEB, "checkout.rerouted"),
+    *_each(scenes.charged, WEB, "card.asked", "card.charged"),
     *_each(scenes.paid, WORKER, "email.claimed", "email.sent", "email.noted"),
     *_each(scenes.paid, RELAY, "relay.read", "relay.delivered", "relay.marked"),
     *_each(scenes.paid_unheard, WORKER, "query.answered", "query.applied", *APPLYING),
