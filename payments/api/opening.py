@@ -20,8 +20,9 @@ from payments.api.shapes import TextOrNull
 from payments.errors import MethodNotFound
 from payments.models import Order, PaymentMethod
 from payments.services import accounts, card_payments, checkout
-from payments.services.checkout import NewPayment, Opened
+from payments.services.checkout import NewPayment
 from payments.services.orders import OrderDraft
+from payments.services.sending import Opened
 from payments.states import PaymentStatus
 
 DEFAULT_CURRENCY: Final = "VND"

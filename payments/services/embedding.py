@@ -9,8 +9,9 @@ from datetime import datetime
 from gateways.base import Embeds, GatewayRejected
 from payments.errors import GatewayRefused, MethodUnusable
 from payments.models import GatewayAccount, PaymentMethod
-from payments.services import accounts, checkout
-from payments.services.checkout import NewPayment, Opened
+from payments.services import accounts, checkout, sending
+from payments.services.checkout import NewPayment
+from payments.services.sending import Opened
 
 
 def open_embedded(*, wish: NewPayment, channel: str, at: datetime) -> tuple[Opened, Mapping[str, str]]:
@@ -21,7 +22,7 @@ def open_embedded(*, wish: NewPayment, channel: str, at: datetime) -> tuple[Open
     _script_of(wish.method.account)
     opened = checkout.create_payment(wish=wish, at=at)
     gateway = _script_of(opened.attempt.account)  # a routing rule may have chosen another account
-    request = checkout.request_of(opened.payment, opened.attempt, at=at)
+    request = sending.request_of(opened.payment, opened.attempt, at=at)
     try:
         fields = gateway.embedded_checkout(dataclasses.replace(request, channel=channel or request.channel))
     except GatewayRejected as error:

@@ -14,7 +14,7 @@ from config.core.errors import DomainError
 from gateways.base import GatewayError, GatewayRejected, GatewayUnavailable, QueryRequest, ReportInvalid
 from payments.errors import NotPayable, PaymentNotFound
 from payments.models import Attempt, AttemptEvent, MoneyCase, Payment
-from payments.services import accounts, attempts, breakers, cases, checkout, endings, locks, reports
+from payments.services import accounts, attempts, breakers, cases, endings, locks, reports, sending
 from payments.services.reports import Heard, Outcome
 from payments.states import OPEN_ATTEMPTS, PAYABLE, UNDECIDED, AttemptStatus, PaymentStatus
 
@@ -49,7 +49,7 @@ def ask(attempt: Attempt, *, source: AttemptEvent.Source, at: datetime, actor: s
     """
     gateway = accounts.of(attempt.account)
     if not gateway.notifies:
-        checkout.finish(attempt, at=at)
+        sending.finish(attempt, at=at)
         _ask_no_more(attempt)
         return None
     try:

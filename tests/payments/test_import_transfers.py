@@ -15,7 +15,7 @@ from django.utils import timezone
 from gateways.transfer_reference import make
 from payments.models import Capture, GatewayAccount, PaymentMethod
 from payments.services import catalogue
-from payments.services.checkout import Opened
+from payments.services.sending import Opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,7 +13,8 @@ from gateways.base import HttpMessage, HttpReply
 from ledger.models import JournalEntry, Posting
 from payments.models import Order, PaymentMethod
 from payments.services import checkout, notifications
-from payments.services.checkout import NewPayment, Opened
+from payments.services.checkout import NewPayment
+from payments.services.sending import Opened
 
 MINUTE: Final = timedelta(minutes=1)
 

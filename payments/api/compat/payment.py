@@ -20,7 +20,7 @@ from payments.api.opening import DEFAULT_CURRENCY, OrderFieldsIn, method_by_id, 
 from payments.api.shapes import TextOrNull
 from payments.errors import OrderNotFound
 from payments.services import checkout
-from payments.services.checkout import Opened
+from payments.services.sending import Opened
 
 TAG = "Reference paths"
 MAX_ID: Final = 2**63 - 1

@@ -12,7 +12,7 @@ from gateways.sandbox.faults import Fault
 from payments.errors import GatewayTimeout
 from payments.models import Payment
 from payments.services import authorizations, expiry
-from payments.services.checkout import Opened
+from payments.services.sending import Opened
 from payments.states import PaymentStatus
 
 pytestmark = pytest.mark.django_db

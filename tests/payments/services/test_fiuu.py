@@ -25,8 +25,8 @@ from payments.models import (
     Refund,
 )
 from payments.services import expiry, notifications, refund_steps, refunds
-from payments.services.checkout import Opened
 from payments.services.refunds import NewRefund
+from payments.services.sending import Opened
 from payments.states import AttemptStatus, NotificationStatus, PaymentStatus, RefundStatus
 from tests.payments.fiuu import FiuuSide
 

@@ -14,7 +14,7 @@ from gateways.sandbox.momo import PUBLISHED
 from gateways.sandbox.provider import Outcome
 from payments.errors import GatewayRefused, GatewayTimeout, GatewayTrouble, MethodUnusable
 from payments.models import Attempt, AttemptEvent, Capture, GatewayAccount, Payment, PaymentMethod, RoutingRule
-from payments.services import accounts, breakers, checkout, routes
+from payments.services import accounts, breakers, routes, sending
 from payments.states import AttemptStatus, PaymentStatus
 
 pytestmark = pytest.mark.django_db
@@ -259,13 +259,13 @@ def test_nobody_else_is_asked_while_a_gateway_still_decides_about_the_payment(
     pay: Any, order: Any, momo: Any, routed: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     momo.fault(Fault.ANSWER_CODE, scope="operation", operation="create", count=1, code=11)
-    refuse = checkout._note_refusal
+    refuse = sending._note_refusal
 
     def and_then_news_of_an_earlier_attempt(*arguments: Any, **named: Any) -> None:
         refuse(*arguments, **named)
         Payment.objects.update(status=PaymentStatus.PROCESSING)
 
-    monkeypatch.setattr(checkout, "_note_refusal", and_then_news_of_an_earlier_attempt)
+    monkeypatch.setattr(sending, "_note_refusal", and_then_news_of_an_earlier_attempt)
 
     with pytest.raises(GatewayRefused):
         pay(order())

@@ -17,7 +17,7 @@ from ledger.models import JournalEntry
 from payments.errors import StatementUnreadable
 from payments.models import AttemptEvent, Capture, GatewayAccount, MoneyCase, Payment, PaymentMethod
 from payments.services import statements
-from payments.services.checkout import Opened
+from payments.services.sending import Opened
 from payments.services.statements import Statement, Verdict
 from payments.states import PaymentStatus
 

@@ -20,8 +20,9 @@ from gateways.sandbox.state import Payment as Order
 from gateways.sandbox.stripe import KNOWN
 from gateways.sandbox.stripe import Stripe as Provider
 from gateways.stripe import CardRequest, Stripe
+from payments.errors import GatewayTimeout
 from payments.models import Attempt, Dispute, GatewayAccount, MoneyCase, Notification, Payment, PaymentMethod, Refund
-from payments.services import accounts, authorizations, checkout, expiry, notifications, refunds
+from payments.services import accounts, authorizations, expiry, notifications, refunds
 from payments.services.refunds import NewRefund
 from payments.states import AttemptStatus, DisputeStatus, NotificationStatus, PaymentStatus, RefundStatus
 from tests import factories
@@ -274,7 +275,7 @@ def test_a_create_whose_answer_was_lost_is_found_by_asking(
     pay: Any, order: Any, method: PaymentMethod, stripe: OtherSide, at: Any
 ) -> None:
     stripe.fault(Fault.ERROR_500_AFTER_ACCEPT, operation="create")
-    with pytest.raises(checkout.GatewayTimeout):
+    with pytest.raises(GatewayTimeout):
         pay(order(), method=method, at=at)
     attempt = Attempt.objects.get()
     assert (attempt.status, attempt.gateway_transaction_id) == (AttemptStatus.UNKNOWN, "")

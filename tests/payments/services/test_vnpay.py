@@ -21,8 +21,9 @@ from gateways.sandbox.vnpay import INVENTED
 from payments.errors import AttemptUndecided
 from payments.models import Attempt, MoneyCase, Notification, Payment, PaymentMethod, Refund
 from payments.services import accounts, checkout, expiry, refund_steps, refunds
-from payments.services.checkout import NewPayment, Opened
+from payments.services.checkout import NewPayment
 from payments.services.refunds import NewRefund
+from payments.services.sending import Opened
 from payments.states import AttemptStatus, NotificationStatus, PaymentStatus, RefundStatus
 from tests import factories
 from tests.factories import ApiClient
