@@ -14,6 +14,7 @@ from gateways.sandbox.faults import Fault
 from gateways.sandbox.momo_api import Api
 from gateways.sandbox.momo_lifecycle import Lifecycle
 from gateways.sandbox.momo_rules import NAME
+from gateways.sandbox.momo_settlement import Settlements
 from gateways.sandbox.provider import Outcome, Provider, Sandbox
 from gateways.sandbox.state import Merchant, Payment, Stage, now_ms
 from gateways.sandbox.web import BadRequest, Request, Response, Route, html_response, json_response, redirect
@@ -35,6 +36,7 @@ class MoMo(Provider):
         super().__init__(sandbox)
         self.lifecycle = Lifecycle(sandbox)
         self.api = Api(sandbox, self.lifecycle, settle=self.settle, notification=self.notification)
+        self.settlements = Settlements(sandbox.world, self.lifecycle)
 
     def routes(self) -> list[Route]:
         """Paths as at MoMo; the pay page's own calls are ours."""
@@ -55,6 +57,7 @@ class MoMo(Provider):
             Route(method="GET", path="/v2/gateway/pay", handler=self.pay_page),
             Route(method="POST", path="/v2/gateway/pay", handler=self.pay_form),
             Route(method="GET", path="/v2/gateway/pay/state", handler=self.pay_state),
+            Route(method="GET", path="/control/momo/settlement", handler=self.settlements.file),
         ]  # fmt: skip
 
     def merchants(self) -> list[Merchant]:

@@ -196,6 +196,7 @@ class Api:
                 return self.refuse(22, fields)
             if kind == "capture":
                 payment.stage, payment.code, payment.transactions[0].amount = Stage.PAID, 0, amount
+                payment.transactions[0].at_ms = now_ms()  # until now it was only held
             else:
                 payment.stage, payment.code = Stage.CANCELLED, 1017
                 payment.transactions.clear()

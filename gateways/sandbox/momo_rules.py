@@ -6,9 +6,11 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
+from datetime import timedelta, timezone
 from typing import Final
 
 NAME: Final = "momo"
+VIETNAM: Final = timezone(timedelta(hours=7))
 
 SIGNED: Final[dict[str, str]] = {
     "create": "accessKey amount extraData ipnUrl orderId orderInfo partnerCode redirectUrl requestId requestType",

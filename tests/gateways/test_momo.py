@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import requests
 
 from config.core.money import Money
 from gateways import momo_codes, momo_messages
@@ -22,10 +24,12 @@ from gateways.base import (
     Refunds,
     ReportInvalid,
     ReportStatus,
+    SettlementFiles,
 )
 from gateways.momo import MoMo
 from gateways.sandbox import momo_rules
 from gateways.sandbox.momo_api import Api
+from gateways.settlement import LineKind, SettlementLine
 from tests.gateways.drivers.momo import MoMoDriver
 
 KEYS = {"partner_code": "MOMO", "access_key": "F8BBA842ECF85", "secret_key": "K951B6PE1waDMi640xX08PD3vg6EkVlz"}
@@ -507,6 +511,83 @@ def test_a_capture_is_not_sent_through_twice(momo: MoMoDriver) -> None:
         gateway(momo).capture(dataclasses.replace(order, operation_id="other-" + request.reference))
 
     assert (again.value.code, anew.value.code) == ("40", "47")
+
+
+# --- settlement ------------------------------------------------------------------------------------------------------
+
+
+def settled(momo: MoMoDriver, query: str = "") -> list[SettlementLine]:
+    """What the adapter reads in the sandbox's file, by the default columns."""
+    answer = requests.get(f"{momo.sandbox.url}/control/momo/settlement{query}", timeout=5)
+    assert answer.status_code == 200, answer.text
+    assert isinstance(momo.gateway, SettlementFiles)
+    return list(momo.gateway.read_settlement(answer.content, name="momo.csv").lines)
+
+
+def figures(lines: list[SettlementLine], *references: str) -> list[tuple[LineKind, str, str, int, int, int]]:
+    """Of these references: kind, reference, transaction, gross, fee and net of each line, in the file's order."""
+    found = [one for one in lines if one.reference in references]
+    assert {one.gross.currency for one in found} <= {"VND"}
+    return [
+        (one.kind, one.reference, one.gateway_transaction_id, one.gross.minor, one.fee.minor, one.net.minor)
+        for one in found
+    ]
+
+
+def test_the_settlement_file_of_the_sandbox_is_what_truly_moved_line_by_line(momo: MoMoDriver) -> None:
+    request, _, paid = momo.paid()
+    declined, waiting = momo.opened(), momo.opened()
+    momo.end(declined.reference, "decline")
+    refund, refused = momo.refund_of(request, paid, 60_000), momo.refund_of(request, paid, 900_001)
+    number = gateway(momo).refund(refund).gateway_transaction_id
+    with pytest.raises(GatewayRejected):
+        gateway(momo).refund(refused)
+    momo.end(request.reference, "pay", "?again=1")
+    second = momo.truth(request.reference)["transactions"][1]
+
+    lines = settled(momo, "?merchant=MOMO")
+
+    ours = (request.reference, refund.reference, refused.reference, declined.reference, waiting.reference)
+    assert sorted(figures(lines, *ours), key=lambda one: one[3]) == [
+        (LineKind.REFUND, refund.reference, number, -60_000, 0, -60_000),
+        *sorted([
+            (LineKind.PAYMENT, request.reference, paid.gateway_transaction_id, 960_000, 10_560, 949_440),
+            (LineKind.PAYMENT, request.reference, str(second["number"]), 960_000, 10_560, 949_440),
+        ], key=lambda one: int(one[2])),
+    ]  # fmt: skip
+    (first,) = [one for one in lines if one.gateway_transaction_id == paid.gateway_transaction_id]
+    assert paid.occurred_at is not None and first.occurred_at == paid.occurred_at.replace(microsecond=0)
+    assert figures(settled(momo, "?merchant=MOMOBKUN20180529"), *ours) == []
+
+
+def test_held_money_is_settled_only_once_it_is_captured_and_then_as_much_as_was(momo: MoMoDriver) -> None:
+    request, _, held = momo.paid(capture=False)
+    before = figures(settled(momo), request.reference)
+    order = CaptureRequest(
+        reference=request.reference, operation_id="s-" + request.reference, money=Money(500_000, "VND"),
+        created_at=request.created_at,
+    )  # fmt: skip
+    gateway(momo).capture(order)
+
+    assert before == []
+    assert figures(settled(momo), request.reference) == [
+        (LineKind.PAYMENT, request.reference, held.gateway_transaction_id, 500_000, 5_500, 494_500)
+    ]
+
+
+def test_the_settlement_file_keeps_to_its_day_and_its_fee(momo: MoMoDriver) -> None:
+    request, _, paid = momo.paid()
+    assert paid.occurred_at is not None
+    day = paid.occurred_at.astimezone(momo_rules.VIETNAM)
+    query = f"?day={day:%Y-%m-%d}&fee_basis_points=250"
+
+    (line,) = figures(settled(momo, query), request.reference)
+
+    assert line[3:] == (960_000, 24_000, 936_000)
+    assert settled(momo, f"?day={day - timedelta(days=1):%Y-%m-%d}") == []
+    for wrong in ("-1", "1.1", "x", "²"):
+        answer = requests.get(f"{momo.sandbox.url}/control/momo/settlement?fee_basis_points={wrong}", timeout=5)
+        assert answer.status_code == 422
 
 
 # --- settings --------------------------------------------------------------------------------------------------------
