@@ -2,6 +2,10 @@
 
 `data/fiuu_codes.json` holds the 619 codes of the specification 13.39 with our reading of each. `status` and `StatCode`
 decide; a code only explains. The page says P01, cards CC_51, online banking FPX_1C; other channels write as they like.
+
+No refusal of Fiuu's API is the payer's own (`GatewayRejected.by_payer`): nothing is sent to open a payment, and the
+payer's codes come in notifications and queries. PR014 (bank details missing) and PR019 (only full, only part) of a
+refund are rules of the channel, PR020 is our balance; the codes of a capture or a void are about what was authorised.
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 From VNPay's manual PAY 2.1.0 (return and IPN, querydr, refund); rows marked PDF are in its technical specification only.
 A response code of a query or refund says how the *call* went; only vnp_TransactionStatus tells of the money.
+
+No refusal of VNPay's is the payer's own (`GatewayRejected.by_payer`): nothing is sent to open a payment, the payer's
+codes (05, 09, 10, 12, 24, 51 and so on) come in a return or an IPN, and a refund's codes are about the refund.
 """
 
 from __future__ import annotations

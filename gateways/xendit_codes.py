@@ -2,6 +2,10 @@
 
 From Xendit's API reference (invoices, payment sessions, payments v3, refunds, disputes) and its official SDKs. A word
 that is not in a table here is unknown, and what is unknown is asked about.
+
+No refusal of the API is the payer's own (`GatewayRejected.by_payer`): when an invoice is opened nobody has chosen yet
+what to pay with, and why a payer was refused is a `failure_code` of the payment (FAILURE_CODES). INSUFFICIENT_BALANCE
+of a refund is our balance; REFUND_NOT_SUPPORTED and PARTIAL_REFUND_NOT_SUPPORTED are rules of the channel.
 """
 
 from __future__ import annotations

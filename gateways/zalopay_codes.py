@@ -3,6 +3,10 @@
 From the code lists of ZaloPay's manuals and of its own SDK. One code means different things in different answers: 2
 is a duplicate when an order is created and "in work" when a refund is asked about. The manuals disagree on which of
 two fields holds a negative code, so a negative `return_code` counts as the sub code (`Verdict.of`).
+
+No refusal of ZaloPay's is the payer's own (`GatewayRejected.by_payer`): when an order is created nobody has chosen yet
+what to pay with, and the payer's codes (-63, -217, -329, -332, -333, -1330 to -1343) come in answers to queries only.
+-32 of a refund is a rule of what was paid with, not a no of whoever paid.
 """
 
 from __future__ import annotations

@@ -148,6 +148,20 @@ def test_an_answer_to_create_that_is_a_no_is_a_no(momo: MoMoDriver, code: int) -
     assert caught.value.code == str(code)
 
 
+@pytest.mark.parametrize(
+    ("code", "by_payer"),
+    [(1001, True), (1002, True), (1004, True), (1006, True), (1007, True), (4001, True), (4002, True), (4100, True)]
+    + [(code, False) for code in (11, 13, 20, 21, 22, 42, 47, 2019)],
+)
+def test_a_no_of_the_payers_own_is_told_from_one_of_momos(momo: MoMoDriver, code: int, by_payer: bool) -> None:
+    momo.fault("answer_code", operation="create", code=code)
+
+    with pytest.raises(GatewayRejected) as caught:
+        momo.gateway.create_checkout(momo.request())
+
+    assert caught.value.by_payer is by_payer
+
+
 def test_customers_are_sent_to_momos_hosts_only(momo: MoMoDriver) -> None:
     settings = momo.sandbox.app.sandbox.settings
     honest = settings.public_url

@@ -152,7 +152,7 @@ def test_an_answer_that_is_a_no_is_a_no(stripe: StripeDriver, status: int) -> No
     with pytest.raises(GatewayRejected) as caught:
         stripe.gateway.create_checkout(stripe.request())
 
-    assert caught.value.raw["status"] == status
+    assert (caught.value.raw["status"], caught.value.by_payer) == (status, status == 402)
     assert str(caught.value.raw["request_id"]).startswith("req_")
 
 

@@ -229,7 +229,7 @@ def test_a_refusal_that_is_a_no_is_a_no(xendit: XenditDriver, name: str) -> None
     with pytest.raises(GatewayRejected) as caught:
         xendit.gateway.create_checkout(xendit.request())
 
-    assert (caught.value.code, caught.value.retry_after_seconds) == (name, 0)
+    assert (caught.value.code, caught.value.retry_after_seconds, caught.value.by_payer) == (name, 0, False)
 
 
 @pytest.mark.parametrize("name", ["DUPLICATE_ERROR", "IDEMPOTENCY_ERROR", "TEMPORARILY_UNAVAILABLE"])

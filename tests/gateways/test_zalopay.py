@@ -273,7 +273,14 @@ def test_an_answer_to_create_that_is_a_no_is_a_no(zalopay: ZaloPayDriver, code: 
     with pytest.raises(GatewayRejected) as caught:
         zalopay.gateway.create_checkout(zalopay.request())
 
-    assert caught.value.code == f"-{code}"
+    assert (caught.value.code, caught.value.by_payer) == (f"-{code}", False)
+
+
+@pytest.mark.parametrize("call", [Call.CREATE, Call.REFUND])
+def test_no_command_is_refused_by_the_payer(call: Call) -> None:
+    by_payer = {Meaning.INSUFFICIENT, Meaning.BY_CUSTOMER, Meaning.DECLINED, Meaning.EXPIRED}
+
+    assert {row.meaning for row in RESULT_CODES[call].values()} & by_payer == set()
 
 
 # --- keys ------------------------------------------------------------------------------------------------------------
