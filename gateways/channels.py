@@ -10,11 +10,12 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 DATA: Final = Path(__file__).parent / "data"
 SOUTH_EAST_ASIA: Final = ("MY", "SG", "PH", "TH", "ID", "VN")
@@ -57,6 +58,28 @@ class Channel:
     spellings: tuple[str, ...] = ()
     page: str = ""  # the file of the hosted page that goes straight to it
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelState:
+    """What a gateway says of one channel that an account has switched on, just now.
+
+    `is_up` is None where it says neither. `codes` are what a request calls the channel, on whichever of its pages.
+    """
+
+    title: str
+    is_up: bool | None
+    currencies: tuple[str, ...]
+    codes: tuple[str, ...]
+
+
+@runtime_checkable
+class TellsChannels(Protocol):
+    """An adapter whose gateway tells which channels are up."""
+
+    def channel_status(self, *, at: datetime) -> tuple[ChannelState, ...]:
+        """Ask once, without trying again. Raises GatewayUnavailable."""
+        ...
 
 
 @cache

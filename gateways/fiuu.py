@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from config.core import ids
 from config.core.money import Money
-from gateways import channels, fiuu_codes, fiuu_page, fiuu_settlement
+from gateways import channels, fiuu_channel_status, fiuu_codes, fiuu_page, fiuu_settlement
 from gateways import fiuu_answers as answers
 from gateways import fiuu_messages as messages
 from gateways import fiuu_signing as signing
@@ -418,6 +418,15 @@ class Fiuu(Gateway):
             return self.read_settlement(content, name=f"settlement of {day}")
         except SettlementUnreadable as error:
             raise GatewayUnavailable(f"fiuu settlement of {day}: {error}", code="settlement") from error
+
+    # --- channels ----------------------------------------------------------------------------------------------------
+
+    def channel_status(self, *, at: datetime) -> tuple[channels.ChannelState, ...]:
+        """What this account has switched on and whether it is up, asked once. Raises GatewayUnavailable."""
+        fields = fiuu_channel_status.question(self.merchant_id, self.verify_key, at)
+        url = self._pay + fiuu_channel_status.PATH
+        reply = self._client.post_form(url, lambda: fields, operation=fiuu_channel_status.OPERATION)
+        return fiuu_channel_status.read(reply.data)
 
     # --- the wire ----------------------------------------------------------------------------------------------------
 

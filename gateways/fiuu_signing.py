@@ -1,4 +1,5 @@
-"""What Fiuu signs and how: MD5 over fields without anything between them, which is the gateway's rule and not ours.
+"""What Fiuu signs and how: MD5 over fields without anything between them, which is the gateway's rule and not ours
+(one question alone has an HMAC).
 
 Source: Fiuu's API specification 13.39 and its public samples. What we send is signed with the verify key, what they
 send and what moves money back with the secret key. Nothing separates the fields, so a message may only be believed
@@ -58,6 +59,11 @@ def reversal(transaction: str, merchant: str, secret_key: str) -> str:
 def settlement_token(merchant: str, key: str, day: str) -> str:
     """Of the settlement report; which key, the sources disagree about."""
     return md5(merchant, key, day)
+
+
+def channel_status(stamp: str, merchant: str, verify_key: str) -> str:
+    """Of the question what is up: an HMAC-SHA256."""
+    return hmac.digest(verify_key.encode(), (stamp + merchant).encode(), hashlib.sha256).hex()
 
 
 # --- what they send ---------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from gateways.sandbox import fiuu_rules as rules
 from gateways.sandbox.courier import Parcel
 from gateways.sandbox.faults import Fault
 from gateways.sandbox.fiuu_api import Api, received, refuse
+from gateways.sandbox.fiuu_channels import Channels
 from gateways.sandbox.fiuu_lifecycle import Lifecycle, Try
 from gateways.sandbox.fiuu_rules import NAME
 from gateways.sandbox.provider import Outcome, Provider, Sandbox
@@ -36,6 +37,7 @@ class Fiuu(Provider):
         super().__init__(sandbox)
         self.lifecycle = Lifecycle(sandbox)
         self.api = Api(sandbox, self.lifecycle, self.tell_refund)
+        self.channels = Channels(sandbox.world)
 
     def routes(self) -> list[Route]:
         """Paths as at Fiuu; what is under /RMS/sandbox and /control is ours."""
@@ -50,6 +52,7 @@ class Fiuu(Provider):
             ("/RMS/API/refundAPI/refund.php", "reversal", self.api.reverse),
             ("/RMS/API/capstxn/index.php", "capture", self.api.capture),
             ("/RMS/API/chkstat/returnipn.php", "echo", self.take_echo),
+            ("/RMS/API/chkstat/channel_status.php", "channel_status", self.channels.status),
             ("/RMS/API/settlement/report.php", "settlement", self.settlement),
         )
         both = [
@@ -68,6 +71,7 @@ class Fiuu(Provider):
             Route(method="POST", path="/RMS/sandbox/pay", handler=self.pay_form),
             Route(method="GET", path="/RMS/sandbox/back", handler=self.back),
             Route(method="GET", path="/RMS/sandbox/state", handler=self.state),
+            Route(method="POST", path="/control/fiuu/channels/{channel}/{state}", handler=self.channels.switch),
             Route(method="POST", path="/control/fiuu/{order}/{change}", handler=self.change),
             Route(method="GET", path="/control/fiuu/settlement", handler=self.settlement_file),
         ]
