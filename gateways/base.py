@@ -272,6 +272,24 @@ class RefundRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PayoutRequest:
+    """Money of ours to be sent to somebody's account. `reference` is its idempotency key at the gateway.
+
+    `channel` is the gateway's code of the bank or wallet. `gateway_payout_id` is what the gateway called it, "" before
+    it told.
+    """
+
+    reference: str
+    money: Money
+    channel: str
+    account_number: str = field(repr=False)
+    account_holder: str = field(repr=False)
+    description: str
+    requested_at: datetime
+    gateway_payout_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CardRequest:
     """An opened payment to be paid with a card's token. `operation_id` is this try's idempotency key at the gateway."""
 
@@ -355,6 +373,23 @@ class Refunds(Protocol):
 
     def query_refund(self, request: RefundRequest) -> Report:
         """Ask about a refund. NOT_FOUND when the gateway surely has none by that reference."""
+        ...
+
+
+@runtime_checkable
+class Payouts(Protocol):
+    """A provider that sends our money to somebody's bank account or wallet."""
+
+    def create_payout(self, request: PayoutRequest) -> Report:
+        """Send it. Report.about is PAYOUT; PAID is when it arrived. Raises GatewayUnavailable (unknown: ask before it
+        is sent again, and send it again by the same reference) or GatewayRejected (a definite no).
+        """
+        ...
+
+    def query_payout(self, request: PayoutRequest) -> Report:
+        """Ask about a payout; one that was PAID may still come back as FAILED. NOT_FOUND when the gateway surely has
+        none by that reference. Raises GatewayUnavailable.
+        """
         ...
 
 

@@ -15,7 +15,7 @@ from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
 from config.core import ids, strict_json
-from gateways import channels, xendit_returns, xendit_settlement
+from gateways import channels, xendit_payouts, xendit_returns, xendit_settlement
 from gateways import xendit_answers as answers
 from gateways import xendit_codes as codes
 from gateways import xendit_messages as messages
@@ -29,6 +29,7 @@ from gateways.base import (
     GatewayUnavailable,
     HttpMessage,
     HttpReply,
+    PayoutRequest,
     QueryRequest,
     RefundRequest,
     Report,
@@ -196,6 +197,8 @@ class Xendit(Gateway):
             return self._asked_invoice(identifier) or _unknown(report)
         if kind == messages.REFUND:
             return self._asked_refund(identifier) or _unknown(report)
+        if kind == messages.PAYOUT:
+            return xendit_payouts.asked(self._calls, identifier) or _unknown(report)
         if not xendit_returns.REFERENCE.fullmatch(report.reference):
             # An invoice's payment may be told a second time under a reference that Xendit made: not ours to book.
             return _unknown(report)
@@ -337,6 +340,18 @@ class Xendit(Gateway):
         if reply.data.get("id") != identifier:
             raise self._odd("refund_query", "the answer is about another refund", reply)
         return messages.refund_report(reply.data)
+
+    # --- payouts -----------------------------------------------------------------------------------------------------
+
+    def create_payout(self, request: PayoutRequest) -> Report:
+        """Send money to a bank account or wallet; the answer is PENDING and the end comes later. Its reference is the
+        idempotency key, so that an unknown one may be sent again.
+        """
+        return xendit_payouts.create(self._calls, request)
+
+    def query_payout(self, request: PayoutRequest) -> Report:
+        """Ask about a payout by Xendit's id, or look for it by our reference."""
+        return xendit_payouts.query(self._calls, request)
 
     # --- settlement --------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Xendit's objects, read into our words: invoices, payments of API v3, sessions, refunds and disputes.
+"""Xendit's objects, read into our words: invoices, payments of API v3, sessions, refunds, payouts and disputes.
 
 The same object comes in a webhook and in an answer of the API, so one function reads both. Source: Xendit's API
 reference and webhook pages. Nothing here touches the network.
@@ -28,7 +28,7 @@ from gateways.base import (
 INVOICE_CURRENCIES: Final = ("IDR", "PHP", "THB", "VND", "MYR", "USD")
 WHOLE_CURRENCIES: Final = ("IDR", "VND")
 """Currencies that Xendit takes without decimals, whatever ISO 4217 says of them."""
-INVOICE, PAYMENT, SESSION, REFUND, DISPUTE = "invoice", "payment", "session", "refund", "dispute"
+INVOICE, PAYMENT, SESSION, REFUND, PAYOUT, DISPUTE = "invoice", "payment", "session", "refund", "payout", "dispute"
 """What an object is; the first entry of a report's `raw`."""
 
 _AMOUNT: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,4})?")
@@ -40,6 +40,7 @@ _PAYMENT_EVENTS: Final = frozenset(
 )
 _SESSION_EVENTS: Final = frozenset({"payment_session.completed", "payment_session.expired"})
 _REFUND_EVENTS: Final = frozenset({"refund.succeeded", "refund.failed"})
+_PAYOUT_EVENTS: Final = frozenset({"payout.succeeded", "payout.failed", "payout.reversed"})
 _STORED: Final = frozenset(
     [
         "amount",
@@ -51,6 +52,7 @@ _STORED: Final = frozenset(
         "created_at",
         "currency",
         "due_date",
+        "estimated_arrival_time",
         "error_code",
         "event",
         "expires_at",
@@ -139,6 +141,8 @@ def told(data: Mapping[str, Any]) -> tuple[Report | DisputeReport, ...]:
         return (session_report(inner),)
     if event in _REFUND_EVENTS:
         return (refund_report(inner),)
+    if event in _PAYOUT_EVENTS:
+        return (payout_report(inner),)
     return ()
 
 
@@ -264,6 +268,31 @@ def refund_report(data: Mapping[str, Any]) -> Report:
         event_id=f"{REFUND}/{identifier}/{word}",
         raw={"object": REFUND, **masked(data)},
     )
+
+
+def payout_report(data: Mapping[str, Any]) -> Report:
+    """A payout. One that was given back after it had succeeded is a failed one, with the code REVERSED."""
+    word, identifier = text_in(data.get("status")), id_in(data.get("id"))
+    money = amount_in(data.get("amount"), text_in(data.get("currency")))
+    status = codes.PAYOUT_STATUSES.get(word, ReportStatus.UNKNOWN)
+    return Report(
+        reference=text_in(data.get("reference_id")),
+        status=status if identifier and money is not None else ReportStatus.UNKNOWN,
+        about=ReportAbout.PAYOUT,
+        money=money,
+        gateway_transaction_id=identifier,
+        occurred_at=time_in(data.get("updated")),
+        code=word if word == "REVERSED" else text_in(data.get("failure_code")) or word,
+        event_id=f"{PAYOUT}/{identifier}/{word}",
+        raw={"object": PAYOUT, **masked(data), **_masked_account(data)},
+    )
+
+
+def _masked_account(data: Mapping[str, Any]) -> dict[str, object]:
+    """The last digits of a long account number, as staff read it out to a bank; nothing of a short one."""
+    properties = data.get("channel_properties")
+    number = text_in(properties.get("account_number")) if isinstance(properties, dict) else ""
+    return {"account_number": "*" * 4 + (number[-4:] if len(number) >= 10 else "")} if number else {}
 
 
 def dispute_report(data: Mapping[str, Any]) -> DisputeReport | None:

@@ -1,4 +1,4 @@
-"""What truly happened at the fake providers: payments, transactions, refunds and a log of every event."""
+"""What truly happened at the fake providers: payments, transactions, refunds, payouts and a log of every event."""
 
 from __future__ import annotations
 
@@ -87,7 +87,29 @@ class Refund:
     fields: dict[str, Any] = field(default_factory=dict)  # the provider's own
 
 
-_KINDS: Final = {"payment": Payment, "refund": Refund, "merchant": Merchant}
+@dataclass(slots=True, kw_only=True)
+class Payout:
+    """The merchant's money on its way to somebody's account. `status` and `failure` are the provider's own words."""
+
+    provider: str
+    merchant: str
+    order: str  # the merchant's reference, which need not be unique
+    key: str  # the idempotency key, which is
+    amount: int
+    currency: str
+    channel: str
+    account_number: str
+    account_holder: str
+    description: str
+    number: int
+    created_ms: int
+    changed_ms: int
+    status: str
+    failure: str = ""
+
+
+_KINDS: Final = {"payment": Payment, "refund": Refund, "payout": Payout, "merchant": Merchant}
+Thing = Payment | Refund | Payout | Merchant
 
 
 class World:
@@ -98,6 +120,7 @@ class World:
         self.merchants: dict[tuple[str, str], Merchant] = {}
         self.payments: dict[tuple[str, str, str], Payment] = {}
         self.refunds: dict[tuple[str, str, str], Refund] = {}
+        self.payouts: dict[tuple[str, str, str], Payout] = {}
         self.requests: dict[tuple[str, str, str], str] = {}
         self.log: list[dict[str, object]] = []
         self._tokens: dict[str, Payment] = {}
@@ -125,7 +148,7 @@ class World:
             self.log.append(entry)
             self._append("log", entry)
 
-    def keep(self, thing: Payment | Refund | Merchant) -> None:
+    def keep(self, thing: Thing) -> None:
         """Remember a thing as it is now."""
         with self.lock:
             self._place(thing)
@@ -167,9 +190,11 @@ class World:
             self._file.close()
             self._file = None
 
-    def _place(self, thing: Payment | Refund | Merchant) -> None:
+    def _place(self, thing: Thing) -> None:
         if isinstance(thing, Merchant):
             self.merchants[thing.provider, thing.code] = thing
+        elif isinstance(thing, Payout):
+            self.payouts[thing.provider, thing.merchant, thing.key] = thing
         elif isinstance(thing, Payment):
             self.payments[thing.provider, thing.merchant, thing.order] = thing
             self._tokens[thing.token] = thing
@@ -200,12 +225,16 @@ class World:
             else:
                 self._place(_revive(kind, data))
         numbers = [one.number for payment in self.payments.values() for one in payment.transactions]
-        self._number = max([self._number, *numbers, *(refund.number for refund in self.refunds.values())])
+        numbers += [refund.number for refund in self.refunds.values()]
+        numbers += [payout.number for payout in self.payouts.values()]
+        self._number = max([self._number, *numbers])
 
 
-def _revive(kind: str, data: dict[str, Any]) -> Payment | Refund | Merchant:
+def _revive(kind: str, data: dict[str, Any]) -> Thing:
     if kind == "merchant":
         return Merchant(**data)
+    if kind == "payout":
+        return Payout(**data)
     data["stage"] = Stage(data["stage"])
     if kind == "refund":
         return Refund(**data)

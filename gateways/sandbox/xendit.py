@@ -20,6 +20,7 @@ from gateways.sandbox.state import Merchant, Payment, Refund, Stage, now_ms
 from gateways.sandbox.web import BadRequest, Request, Response, Route, html_response, json_response, redirect
 from gateways.sandbox.xendit_api import Api
 from gateways.sandbox.xendit_lifecycle import Lifecycle, offered
+from gateways.sandbox.xendit_payouts import Payouts
 from gateways.sandbox.xendit_reports import Reports
 from gateways.sandbox.xendit_rules import NAME
 
@@ -40,6 +41,7 @@ class Xendit(Provider):
         super().__init__(sandbox)
         self.lifecycle = Lifecycle(sandbox)
         self.reports = Reports(sandbox)
+        self.payouts = Payouts(sandbox, tell=self.tell_payout)
         self.api = Api(
             sandbox, self.lifecycle, settle=self.settle, notification=self.notification, tell_refund=self.tell_refund
         )
@@ -56,6 +58,7 @@ class Xendit(Provider):
             Route(method="POST", path="/refunds", handler=self.api.refund, operation="refund", order_of=_in_body("reference_id")),
             Route(method="GET", path="/refunds", handler=self.api.refunds, operation="refund_query"),
             Route(method="GET", path="/refunds/{id}", handler=self.api.refund_by_id, operation="refund_query", order_of=of_refund),
+            *self.payouts.routes(),
             Route(method="GET", path="/transactions", handler=self.transactions, operation="transactions"),
             Route(method="GET", path="/web/{id}", handler=self.pay_page),
             Route(method="POST", path="/web/{id}", handler=self.pay_form),
@@ -130,6 +133,13 @@ class Xendit(Provider):
         )  # fmt: skip
         parcel = self._parcel(refund.order, payment.notify_url, body, "refund", token=self._token(payment.merchant))
         self.sandbox.courier.send([parcel], after_seconds=after_seconds)
+
+    def tell_payout(self, merchant: str, order: str, event: str, payout: dict[str, object]) -> None:
+        """Send what became of a payout."""
+        url = self.sandbox.world.merchants[NAME, merchant].keys.get("webhookUrl", "")
+        if url and not self.sandbox.faults.take("ipn", order, frozenset({Fault.LOST_IPN})):
+            body = objects.envelope(event, payout, business=merchant, at_ms=now_ms())
+            self.sandbox.courier.send([self._parcel(order, url, body, "payout", token=self._token(merchant))])
 
     def _parcel(self, order: str, url: str, fields: Mapping[str, object], kind: str, *, token: str) -> Parcel:
         headers = {"Content-Type": "application/json", "x-callback-token": token}

@@ -47,6 +47,10 @@ ERRORS: Final[dict[str, tuple[int, str]]] = {
     "DUPLICATE_ERROR": (409, "The reference_id was used before."),
     "IDEMPOTENCY_ERROR": (409, "The idempotency-key was used with another body."),
     "RATE_LIMIT_EXCEEDED": (429, "Too many requests."),
+    "CHANNEL_CODE_NOT_SUPPORTED_ERROR": (400, "The channel code is not supported."),
+    "RECIPIENT_ACCOUNT_NUMBER_ERROR": (400, "The account number does not fit the channel."),
+    "RECIPIENT_AMOUNT_ERROR": (400, "The amount is below the channel's minimum."),
+    "MAXIMUM_TRANSFER_LIMIT_ERROR": (400, "The amount is above the channel's maximum."),
 }
 _FIRST_OF_STATUS: Final = {
     400: "API_VALIDATION_ERROR", 401: "INVALID_API_KEY", 403: "REQUEST_FORBIDDEN_ERROR", 404: "DATA_NOT_FOUND",

@@ -231,6 +231,9 @@ def _process(
     acknowledgement = Acknowledgement.ACCEPTED
     heard = reports.Heard(account=connected.account, source=source, at=at, notification_id=notification_id)
     for report in told:
+        if isinstance(report, Report) and report.about is ReportAbout.PAYOUT:
+            _leave_payout(notification_id, report, gateway, at=at)
+            continue
         outcome = _apply(report, gateway, heard)
         acknowledgement = _ACKNOWLEDGEMENTS[outcome]
         log.info(f"{gateway.code}_callback", outcome=outcome.value, gateway_ref=report.reference)
@@ -255,10 +258,17 @@ def _apply(report: Report | DisputeReport, gateway: Gateway, heard: reports.Hear
     return outcome
 
 
-def _ignore(notification_id: str, *, at: datetime) -> None:
+def _leave_payout(notification_id: str, report: Report, gateway: Gateway, *, at: datetime) -> None:
+    """A payout's end is kept and changes nothing: no service of ours sends payouts yet, so none is waiting for it."""
+    _ignore(notification_id, at=at, outcome="payout")
+    log.info("payout_told", gateway=gateway.code, gateway_ref=report.reference, status=report.status.value)
+    _count(gateway.code, "ok", at)
+
+
+def _ignore(notification_id: str, *, at: datetime, outcome: str = "not_for_us") -> None:
     """An authentic message that does not concern payments, refunds or disputes."""
     Notification.objects.filter(id=notification_id).exclude(status__in=_DONE).update(
-        status=NotificationStatus.IGNORED, outcome="not_for_us", next_try_at=None, processed_at=at
+        status=NotificationStatus.IGNORED, outcome=outcome, next_try_at=None, processed_at=at
     )
 
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import structlog
 from django.db import connection
 
 from config.core import crypto
@@ -245,3 +246,33 @@ def test_a_message_with_several_sums_books_each(attempt: Attempt, xendit: Any, w
     assert (balances()["gw:xendit:clearing"], balances()["suspense:over"]) == (200_000, -100_000)
     assert Payment.objects.get().captured_minor == 100_000
     assert Attempt.objects.get().status == AttemptStatus.SUCCEEDED
+
+
+@pytest.mark.parametrize("event", ["payout.succeeded", "payout.failed", "payout.reversed"])
+def test_a_payout_is_kept_and_left_alone_and_never_taken_for_a_payment(
+    attempt: Attempt, xendit: Any, webhook: Any, books: Any, event: str
+) -> None:
+    before = Attempt.objects.values().get()
+    xendit.silent()  # nobody asks: nothing would come of the answer
+    payout = {
+        "id": "disb-571f3644d2b4edf0745e9703", "reference_id": attempt.gateway_reference, "status": "SUCCEEDED",
+        "amount": 100_000, "currency": "VND", "channel_code": "VN_VCB",
+        "channel_properties": {"account_number": "0071000123456", "account_holder_name": "NGUYEN THI HOA"},
+    }  # fmt: skip
+    body = {"event": event, "business_id": "b", "created": "2026-11-21T01:00:00Z", "data": payout}
+
+    with structlog.testing.capture_logs() as logged:
+        answers = [webhook(body), webhook(body)]
+    refused = webhook({**body, "created": "2026-11-21T01:00:01Z"}, token="wrong")
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert refused.status_code == 400
+    kept, forged = Notification.objects.order_by("received_at")
+    assert (kept.status, kept.outcome, kept.deliveries) == (NotificationStatus.IGNORED, "payout", 2)
+    assert forged.status == NotificationStatus.REJECTED
+    assert [line["gateway_ref"] for line in logged if line["event"] == "payout_told"] == [attempt.gateway_reference]
+    assert "0071000123456" not in rows_in_the_clear()
+    assert Attempt.objects.values().get() == before
+    assert Payment.objects.get().status == PaymentStatus.AWAITING_PAYMENT
+    assert books() == {}
+    assert MoneyCase.objects.count() == 0
