@@ -69,5 +69,15 @@ def is_private(url: str, *, look_up: bool = True) -> bool:
     return bool(found) and all(not ipaddress.ip_address(entry[4][0]).is_global for entry in found)
 
 
+def is_at_a_sandbox(account: GatewayAccount) -> bool:
+    """Whether the account's gateway is called at an address of this machine or network, as only a fake one is."""
+    own = (gateway_notify(account), gateway_return(account))
+    called = [
+        value for value in account.settings.values()
+        if isinstance(value, str) and value.startswith(("http://", "https://")) and value not in own
+    ]  # fmt: skip
+    return any(is_private(address, look_up=False) for address in called)
+
+
 def _with_mac(payment_id: str, mac: str) -> str:
     return f"{payment_id.removeprefix('pay_')}{mac[:_MAC_LENGTH]}"

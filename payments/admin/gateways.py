@@ -242,8 +242,7 @@ def _reach_chip(obj: GatewayAccount) -> Cell:
     url = links.gateway_notify(obj)
     if not links.is_private(url, look_up=False):
         return chip(_t("public"), Tone.GOOD, url)
-    endpoint = str(obj.settings.get("endpoint", ""))
-    if endpoint and links.is_private(endpoint, look_up=False):
+    if links.is_at_a_sandbox(obj):
         return chip(_t("this machine"), Tone.CALM, url)
     return chip(_t("not public"), Tone.BAD, _t("Nobody outside reaches %(url)s; set PUBLIC_URL.") % {"url": url})
 

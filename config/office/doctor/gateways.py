@@ -102,7 +102,7 @@ def _notifications_of(account: GatewayAccount, at: datetime) -> Iterator[Finding
         remedy = _(
             "Set PUBLIC_URL (or IPNURL) to a public https address, in tests a tunnel's. Polling fills in meanwhile."
         )
-        is_remote = not links.is_private(str(account.settings.get("endpoint", "")))
+        is_remote = not links.is_at_a_sandbox(account)
         kind = problem if settings.ENVIRONMENT == "production" else warning
         if is_remote:
             yield kind(part, words, remedy)
