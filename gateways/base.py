@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import ClassVar, Protocol, runtime_checkable
 
 from config.core.money import Money
+from gateways.channels import ChannelState
 from gateways.settlement import SettlementFile
 
 
@@ -497,6 +498,15 @@ class Evidence:
     reference: str
     text: str
     files: tuple[EvidenceFile, ...] = ()
+
+
+@runtime_checkable
+class TellsChannels(Protocol):
+    """An adapter whose gateway tells which channels are up."""
+
+    def channel_status(self, *, at: datetime) -> tuple[ChannelState, ...]:
+        """Ask once, without trying again. Raises GatewayUnavailable."""
+        ...
 
 
 @runtime_checkable

@@ -10,12 +10,11 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final
 
 DATA: Final = Path(__file__).parent / "data"
 SOUTH_EAST_ASIA: Final = ("MY", "SG", "PH", "TH", "ID", "VN")
@@ -71,15 +70,6 @@ class ChannelState:
     is_up: bool | None
     currencies: tuple[str, ...]
     codes: tuple[str, ...]
-
-
-@runtime_checkable
-class TellsChannels(Protocol):
-    """An adapter whose gateway tells which channels are up."""
-
-    def channel_status(self, *, at: datetime) -> tuple[ChannelState, ...]:
-        """Ask once, without trying again. Raises GatewayUnavailable."""
-        ...
 
 
 @cache

@@ -1,4 +1,7 @@
-"""The channel catalogue: what the documents of gateways with many channels know. Read-only data of files, no model."""
+"""The channel catalogue: what the documents of gateways with many channels know, and which of them are up just now.
+
+Read-only data of files, no model.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,18 @@ from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
+from config.core import clock
 from config.core.admin.cells import NOTHING, Cell, Text, Tone, chip, identifier, to
 from config.core.admin.panels import Table, columns
 from gateways import channels
 from gateways.channels import Channel, ChannelKind
 from payments.models import PaymentMethod
+from payments.services import channel_status
+from payments.services.channel_status import Told, Verdict
 
 KINDS: Final[dict[ChannelKind, Text]] = {
     ChannelKind.CARD: _("card"),
@@ -75,6 +82,8 @@ def view(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     wanted = Wanted.of(request.GET)
     every = channels.every()
     found = [one for one in every if wanted.fits(one)]
+    is_told = any(one.gateway in channel_status.TELLING for one in found)
+    told = channel_status.of_enabled_accounts(at=clock.now()) if is_told else ()
     filters = (
         ("gateway", _("gateway"), wanted.gateway, [(one, one) for one in sorted({c.gateway for c in every})]),
         ("country", _("country"), wanted.country, [(code or SEVERAL, word) for code, word in COUNTRIES.items()]),
@@ -87,14 +96,38 @@ def view(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         "filters": filters,
         "is_narrowed": any((wanted.term, wanted.gateway, wanted.country, wanted.kind)),
         "count": len(found),
-        "panels": [_table(found)],
+        "told": [_sentence(one) for one in told],
+        "panels": [_table(found, told)],
     }
     return TemplateResponse(request, "admin/channels.html", {**context, **more})
 
 
-def _table(found: Sequence[Channel]) -> Table:
+def _sentence(told: Told) -> str:
+    """How one account's gateway was asked, and what came of it."""
+    words = {
+        Verdict.TOLD: _("%(account)s: asked at %(time)s; up: %(up)d, down: %(down)d."),
+        Verdict.SILENT: _("%(account)s: asked at %(time)s, and nobody answered."),
+        Verdict.NO_LIST: _("%(account)s: asked at %(time)s, without a usable answer: %(code)s."),
+        Verdict.WAITING: _("%(account)s: asked at %(time)s, and there is no answer yet."),
+        Verdict.UNUSABLE: _("%(account)s: not asked, because its settings are unusable."),
+        Verdict.UNASKED: _("%(account)s: not asked, because Redis is away."),
+    }
+    ups = [one.is_up for one in told.states]
+    values = {
+        "account": told.account, "time": _time(told), "code": told.code,
+        "up": ups.count(True), "down": ups.count(False),
+    }  # fmt: skip
+    return str(words[told.verdict]) % values
+
+
+def _time(told: Told) -> str:
+    return f"{timezone.localtime(told.asked_at):%H:%M %d/%m/%Y}"
+
+
+def _table(found: Sequence[Channel], told: Sequence[Told]) -> Table:
     heads = columns(
         _("Gateway"), _("Code"), _("Name"), _("Country"), _("Currencies"), _("Kind"), _("Limits"), _("Refund"), _("Offered as"),
+        _("Now"),
     )  # fmt: skip
     offered = _offered()
     rows = [
@@ -108,6 +141,7 @@ def _table(found: Sequence[Channel]) -> Table:
             _limits(one),
             _refund(one),
             offered.get((one.gateway, one.code), NOTHING),
+            _now(one, told),
         )
         for one in found
     ]
@@ -123,6 +157,19 @@ def _offered() -> dict[tuple[str, str], Cell]:
             (to("payments_paymentmethod", one.pk, one.code),)
         )
     return {key: format_html_join(", ", "{}", links) for key, links in methods.items()}
+
+
+def _now(channel: Channel, told: Sequence[Told]) -> Cell:
+    """What each account's gateway says of this channel; nothing where none of them lists it."""
+    words = {True: (_("up"), Tone.GOOD), False: (_("down"), Tone.BAD), None: (_("unclear"), Tone.CALM)}
+    chips = [
+        (chip(*words[state.is_up], f"{answer.account}, {_time(answer)}"),)
+        for answer in told
+        if answer.gateway == channel.gateway
+        for state in answer.states
+        if channel.code in state.codes
+    ]
+    return format_html_join(" ", "{}", chips) if chips else NOTHING
 
 
 def _limits(channel: Channel) -> Cell:
