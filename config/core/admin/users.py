@@ -14,9 +14,10 @@ from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
 from config.core import staff
-from config.core.admin import filters, links
+from config.core.admin import links
 from config.core.admin.cells import NOTHING, Cell, Tone, chip, listing, when
 from config.core.admin.deeds import Deed, DeedForm, Doing, Done, ReasonForm
+from config.core.admin.filters import ChoiceFilter
 from config.core.admin.panels import Facts, Panel, Table, columns
 from config.core.admin.readonly import ReadOnlyAdmin
 from config.core.models import AuditEntry, User
@@ -103,6 +104,16 @@ def _set_password(doing: Doing) -> Done:
     return _t("The password is set.")
 
 
+class RoleFilter(ChoiceFilter):
+    """A role that somebody has. Roles are rows, so the choices are read when the list is drawn."""
+
+    title, parameter_name, column = _("role"), "role", "groups__name"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """All roles."""
+        return [(name, name) for name in Group.objects.order_by("name").values_list("name", flat=True)]
+
+
 @admin.register(User)
 class UserAdmin(ReadOnlyAdmin):
     """The people list and one person."""
@@ -110,6 +121,7 @@ class UserAdmin(ReadOnlyAdmin):
     keyset = ("email",)
     list_display = ("email", "name", "roles", "state", "last_seen")
     search_fields = ("email",)
+    list_filter = (RoleFilter,)
     search_help_text = _("e-mail address")
     deeds = (
         Deed(name="new", label=_("New person"), permission="core.add_user", run=_create, form=NewUserForm, icon="person_add", is_main=True, is_of_list=True),
@@ -118,11 +130,6 @@ class UserAdmin(ReadOnlyAdmin):
         Deed(name="stop", label=_("Stop"), permission="core.change_user", run=_stop, icon="person_off", is_grave=True, is_offered=lambda user: user.is_active),
         Deed(name="let-in", label=_("Let in again"), permission="core.change_user", run=_let_in, icon="person", is_offered=lambda user: not user.is_active),
     )  # fmt: skip
-
-    def get_list_filter(self, request: HttpRequest) -> Sequence[Any]:
-        """Roles are rows, so the choices are read when the list is drawn."""
-        names = Group.objects.order_by("name").values_list("name", flat=True)
-        return (filters.choice(_("role"), "role", "groups__name", [(name, name) for name in names]),)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         """With their roles."""
