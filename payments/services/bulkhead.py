@@ -10,9 +10,9 @@ import threading
 import time
 from typing import Final
 
-WAIT_SECONDS: Final = 2.0
+WAIT_SECONDS: Final = 0.5
 """So long a call waits for another one to end, while those under way look alive."""
-STUCK_SECONDS: Final = 3.0
+STUCK_SECONDS: Final = 2.0
 """When all calls under way are older than this, nobody waits for them."""
 
 _changed: Final = threading.Condition()
