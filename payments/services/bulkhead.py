@@ -11,7 +11,8 @@ import time
 from typing import Final
 
 WAIT_SECONDS: Final = 0.5
-"""So long a call waits for another one to end, while those under way look alive."""
+"""So long a call waits for another one to end, while those under way look alive. Longer, and the waiting themselves
+take the threads that are to stay free: with 2 s another gateway's 95 % rose from 0.05 to 1.6 s (the soak test)."""
 STUCK_SECONDS: Final = 2.0
 """When all calls under way are older than this, nobody waits for them."""
 
