@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from config.core import ids
 from config.core.money import Money
-from gateways import channels, fiuu_channel_status, fiuu_codes, fiuu_page, fiuu_settlement
+from gateways import addresses, channels, fiuu_channel_status, fiuu_codes, fiuu_page, fiuu_settlement
 from gateways import fiuu_answers as answers
 from gateways import fiuu_messages as messages
 from gateways import fiuu_signing as signing
@@ -39,7 +39,7 @@ from gateways.base import (
     ReportInvalid,
     ReportStatus,
 )
-from gateways.http import HttpClient, Reply, Timeouts, is_loopback
+from gateways.http import HttpClient, Reply, Timeouts
 from gateways.settlement import SettlementFile, SettlementUnreadable
 
 log = logging.getLogger(__name__)
@@ -97,11 +97,7 @@ class Fiuu(Gateway):
         if self.verify_key == self.secret_key:
             raise ValueError("verify_key and secret_key are the same: they sign different messages")
         for name, address in (("pay_endpoint", self._pay), ("api_endpoint", self._api)):
-            parts = urlsplit(address)
-            host = parts.hostname or ""
-            plain_allowed = is_loopback(host) or host in self.plain_http_hosts
-            if not host or (parts.scheme != "https" and not (parts.scheme == "http" and plain_allowed)):
-                raise ValueError(f"{name} must be an https address (plain http only on loopback or plain_http_hosts)")
+            addresses.checked(name, address, plain_http_hosts=self.plain_http_hosts)
         self._check_mode()
         if self.settlement_token_key not in ("secret", "verify"):
             raise ValueError("settlement_token_key must be secret or verify")

@@ -10,7 +10,6 @@ Three seams are set by whoever runs the adapters; this module imports neither Dj
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import random
 import socket
@@ -30,6 +29,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 from config.core import strict_json
+from gateways import addresses
 from gateways.base import GatewayUnavailable
 
 before_request: Callable[[], None] | None = None
@@ -251,10 +251,8 @@ class HttpClient:
         return content
 
     def _check_url(self, url: str) -> None:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        plain_allowed = is_loopback(host) or host in self.plain_http_hosts
-        assert parts.scheme == "https" or (parts.scheme == "http" and plain_allowed), f"not https: {url}"
+        assert addresses.may_call(url, plain_http_hosts=self.plain_http_hosts), f"not https: {url}"
+        host = urlsplit(url).hostname
         assert host in self.hosts, f"{self.gateway} may not call {host}"
 
 
@@ -269,16 +267,6 @@ def at_most(seconds: float) -> Iterator[None]:
         yield
     finally:
         _limit.reset(token)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or literal address is this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class _Failed(Exception):

@@ -15,8 +15,8 @@ from typing import ClassVar, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from config.core import ids, strict_json
+from gateways import addresses, momo_codes, momo_settlement
 from gateways import momo_answers as answers
-from gateways import momo_codes, momo_settlement
 from gateways import momo_messages as messages
 from gateways.base import (
     Acknowledgement,
@@ -35,7 +35,7 @@ from gateways.base import (
     ReportInvalid,
     ReportStatus,
 )
-from gateways.http import HttpClient, Reply, Timeouts, is_loopback
+from gateways.http import HttpClient, Reply, Timeouts
 from gateways.settlement import SettlementFile
 
 log = logging.getLogger(__name__)
@@ -82,12 +82,7 @@ class MoMo(Gateway):
         for name in ("partner_code", "access_key", "secret_key"):
             if not getattr(self, name):
                 raise ValueError(f"{name} is empty")
-        parts = urlsplit(self.endpoint)
-        host = parts.hostname or ""
-        if parts.scheme != "https" and not (
-            parts.scheme == "http" and (is_loopback(host) or host in self.plain_http_hosts)
-        ):
-            raise ValueError("endpoint must be an https address (plain http only on loopback or in plain_http_hosts)")
+        host = addresses.checked("endpoint", self.endpoint, plain_http_hosts=self.plain_http_hosts)
         if host == PRODUCTION_HOST and self.partner_code in PUBLISHED_PARTNERS:
             raise ValueError("partner_code is one of MoMo's published test merchants, endpoint is production")
         if self.request_type not in REQUEST_TYPES:
@@ -155,12 +150,9 @@ class MoMo(Gateway):
             log.warning("momo create: the answer for %s has a signature that fits no known variant", body["orderId"])
 
     def _may_send_customers_to(self, url: str) -> bool:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        if parts.scheme == "http":  # of a sandbox: the customer may see it elsewhere than we do, but on this machine
-            return host in self.plain_http_hosts or (is_loopback(host) and urlsplit(self.endpoint).scheme == "http")
-        named = any(host == allowed or host.endswith(f".{allowed}") for allowed in self.pay_hosts)
-        return parts.scheme == "https" and named
+        return addresses.may_lead_to(
+            url, endpoint=self.endpoint, pay_hosts=self.pay_hosts, plain_http_hosts=self.plain_http_hosts
+        )
 
     # --- hearing -----------------------------------------------------------------------------------------------------
 

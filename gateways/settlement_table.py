@@ -25,6 +25,14 @@ REDUCING: Final = frozenset({LineKind.REFUND, LineKind.DISPUTE, LineKind.FEE, Li
 WITHOUT_ID: Final = frozenset({LineKind.FEE, LineKind.ADJUSTMENT, LineKind.PAYOUT, LineKind.RESERVE})
 
 
+def chosen(settings: Mapping[str, object], *, default: ColumnMap) -> ColumnMap:
+    """An account's own map, or its gateway's default. Raises ValueError naming the setting."""
+    try:
+        return ColumnMap.from_settings(settings) if settings else default
+    except ValueError as error:
+        raise ValueError(f"settlement_columns: {error}") from error
+
+
 def read_table(content: bytes, *, name: str, columns: ColumnMap, currency: str) -> SettlementFile:
     """The lines of a table, in its order. Raises SettlementUnreadable naming row and column.
 

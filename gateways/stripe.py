@@ -14,6 +14,7 @@ from typing import ClassVar, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from config.core import ids, strict_json
+from gateways import addresses
 from gateways import stripe_disputes as disputes
 from gateways import stripe_events as events
 from gateways import stripe_messages as messages
@@ -40,7 +41,7 @@ from gateways.base import (
     ReportInvalid,
     ReportStatus,
 )
-from gateways.http import HttpClient, Timeouts, is_loopback
+from gateways.http import HttpClient, Timeouts
 from gateways.settlement import SettlementFile
 from gateways.stripe_calls import Calls, segment
 from gateways.stripe_codes import TEST_TOKENS
@@ -90,9 +91,7 @@ class Stripe(Gateway):
                 raise ValueError(f"{name} must begin with whsec_")
         if self.publishable_key and not self.publishable_key.startswith("pk_live_" if self.is_live else "pk_test_"):
             raise ValueError("publishable_key is of the other mode than secret_key, or no publishable key")
-        host, scheme = self._host, urlsplit(self.endpoint).scheme
-        if scheme != "https" and not (scheme == "http" and (is_loopback(host) or host in self.plain_http_hosts)):
-            raise ValueError("endpoint must be an https address (plain http only on loopback or in plain_http_hosts)")
+        host = addresses.checked("endpoint", self.endpoint, plain_http_hosts=self.plain_http_hosts)
         if self.is_live and host != HOST:
             raise ValueError(f"secret_key is a live one, endpoint is not {HOST}")
         if self.secret_key.startswith(SANDBOX_KEY) and host == HOST:
@@ -158,13 +157,9 @@ class Stripe(Gateway):
         return f"{url}{'&' if '?' in url else '?'}{urlencode({'attempt': reference, 'tag': tag})}"
 
     def _may_send_customers_to(self, url: str) -> bool:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        if parts.scheme == "http":
-            is_sandbox = is_loopback(self._host) or self._host in self.plain_http_hosts
-            return host in self.plain_http_hosts or (is_loopback(host) and is_sandbox)
-        named = any(host == allowed or host.endswith(f".{allowed}") for allowed in self.pay_hosts)
-        return parts.scheme == "https" and named
+        return addresses.may_lead_to(
+            url, endpoint=self.endpoint, pay_hosts=self.pay_hosts, plain_http_hosts=self.plain_http_hosts
+        )
 
     # --- hearing -----------------------------------------------------------------------------------------------------
 

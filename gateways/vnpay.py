@@ -16,10 +16,10 @@ from typing import ClassVar, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from config.core import ids
+from gateways import addresses, vnpay_settlement
 from gateways import vnpay_answers as answers
 from gateways import vnpay_codes as codes
 from gateways import vnpay_messages as messages
-from gateways import vnpay_settlement
 from gateways.base import (
     Acknowledgement,
     Checkout,
@@ -34,7 +34,7 @@ from gateways.base import (
     ReportInvalid,
     ReportStatus,
 )
-from gateways.http import HttpClient, Reply, Timeouts, is_loopback
+from gateways.http import HttpClient, Reply, Timeouts
 from gateways.settlement import SettlementFile
 
 PAY_PATH: Final = "/paymentv2/vpcpay.html"
@@ -103,11 +103,8 @@ class VNPay(Gateway):
         vnpay_settlement.columns_of(self.settlement_columns)
 
     def _check_address(self, name: str, url: str) -> None:
+        addresses.checked(name, url, plain_http_hosts=self.plain_http_hosts)
         parts = urlsplit(url)
-        host = parts.hostname or ""
-        is_plain = parts.scheme == "http" and (is_loopback(host) or host in self.plain_http_hosts)
-        if not host or (parts.scheme != "https" and not is_plain):
-            raise ValueError(f"{name} must be an https address (plain http only on loopback or in plain_http_hosts)")
         if parts.query or parts.fragment:
             raise ValueError(f"{name} must end with its path")
 

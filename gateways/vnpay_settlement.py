@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateways.settlement import LineKind, SettlementFile, SettlementLine
-from gateways.settlement_table import ColumnMap, read_table
+from gateways.settlement_table import ColumnMap, chosen, read_table
 
 DEFAULT_COLUMNS: Final = ColumnMap(
     reference=("Mã đơn hàng", "vnp_TxnRef", "Order ID"),
@@ -34,11 +34,8 @@ DEFAULT_COLUMNS: Final = ColumnMap(
 
 
 def columns_of(settings: Mapping[str, object]) -> ColumnMap:
-    """The account's own map, or the default. Raises ValueError naming the field."""
-    try:
-        return ColumnMap.from_settings(settings) if settings else DEFAULT_COLUMNS
-    except ValueError as error:
-        raise ValueError(f"settlement_columns: {error}") from error
+    """The account's own map, or the default. Raises ValueError naming the setting."""
+    return chosen(settings, default=DEFAULT_COLUMNS)
 
 
 def read(content: bytes, *, name: str, settings: Mapping[str, object]) -> SettlementFile:

@@ -12,10 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final
-from urllib.parse import urlsplit
 
 from config.core import ids, strict_json
-from gateways import channels, xendit_payouts, xendit_returns, xendit_settlement
+from gateways import addresses, channels, xendit_payouts, xendit_returns, xendit_settlement
 from gateways import xendit_answers as answers
 from gateways import xendit_codes as codes
 from gateways import xendit_messages as messages
@@ -37,7 +36,7 @@ from gateways.base import (
     ReportInvalid,
     ReportStatus,
 )
-from gateways.http import Reply, is_loopback
+from gateways.http import Reply
 from gateways.settlement import SettlementFile
 from gateways.xendit_calls import Calls
 
@@ -78,13 +77,10 @@ class Xendit(Gateway):
             raise ValueError(f"secret_key must begin with {LIVE_KEY} or {TEST_KEY}")
         if not self.webhook_token.strip():
             raise ValueError("webhook_token is empty: anybody's message would be as good as Xendit's")
-        parts = urlsplit(self.endpoint)
-        host = parts.hostname or ""
-        if parts.scheme != "https" and not (
-            parts.scheme == "http" and (is_loopback(host) or host in self.plain_http_hosts)
+        host = addresses.checked("endpoint", self.endpoint, plain_http_hosts=self.plain_http_hosts)
+        if self.secret_key.startswith(LIVE_KEY) and (
+            host != PRODUCTION_HOST or not self.endpoint.startswith("https://")
         ):
-            raise ValueError("endpoint must be an https address (plain http only on loopback or in plain_http_hosts)")
-        if self.secret_key.startswith(LIVE_KEY) and (host != PRODUCTION_HOST or parts.scheme != "https"):
             raise ValueError(f"secret_key is a live key, endpoint is not https://{PRODUCTION_HOST}")
 
     def reference(self, number: int, at: datetime) -> str:
@@ -143,12 +139,9 @@ class Xendit(Gateway):
         return body
 
     def _may_send_customers_to(self, url: str) -> bool:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        if parts.scheme == "http":
-            return host in self.plain_http_hosts or (is_loopback(host) and urlsplit(self.endpoint).scheme == "http")
-        named = any(host == allowed or host.endswith(f".{allowed}") for allowed in self.pay_hosts)
-        return parts.scheme == "https" and named
+        return addresses.may_lead_to(
+            url, endpoint=self.endpoint, pay_hosts=self.pay_hosts, plain_http_hosts=self.plain_http_hosts
+        )
 
     # --- coming back -------------------------------------------------------------------------------------------------
 

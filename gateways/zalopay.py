@@ -16,9 +16,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 from config.core import strict_json
 from config.core.money import Money
+from gateways import addresses, zalopay_settlement
 from gateways import zalopay_answers as answers
 from gateways import zalopay_messages as messages
-from gateways import zalopay_settlement
 from gateways.base import (
     Acknowledgement,
     Checkout,
@@ -34,7 +34,7 @@ from gateways.base import (
     ReportInvalid,
     ReportStatus,
 )
-from gateways.http import HttpClient, Timeouts, is_loopback
+from gateways.http import HttpClient, Timeouts
 from gateways.settlement import SettlementFile
 from gateways.zalopay_codes import DONE, Call, Meaning, Verdict
 
@@ -97,12 +97,7 @@ class ZaloPay(Gateway):
             )  # 11: m_refund_id holds 45 characters
         if len(self.app_user) > 50 or "|" in self.app_user:
             raise ValueError("app_user has at most 50 characters and no bar")
-        parts = urlsplit(self.endpoint)
-        host = parts.hostname or ""
-        if parts.scheme != "https" and not (
-            parts.scheme == "http" and (is_loopback(host) or host in self.plain_http_hosts)
-        ):
-            raise ValueError("endpoint must be an https address (plain http only on loopback or in plain_http_hosts)")
+        host = addresses.checked("endpoint", self.endpoint, plain_http_hosts=self.plain_http_hosts)
         if host == PRODUCTION_HOST and self.app_id in PUBLISHED_APPS:
             raise ValueError("app_id is one of ZaloPay's published test apps, endpoint is production")
         zalopay_settlement.columns_of(self.settlement_columns)
@@ -152,12 +147,9 @@ class ZaloPay(Gateway):
         )
 
     def _may_send_customers_to(self, url: str) -> bool:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        if parts.scheme == "http":  # of a sandbox: the customer may see it elsewhere than we do, but on this machine
-            return host in self.plain_http_hosts or (is_loopback(host) and urlsplit(self.endpoint).scheme == "http")
-        named = any(host == allowed or host.endswith(f".{allowed}") for allowed in self.pay_hosts)
-        return parts.scheme == "https" and named
+        return addresses.may_lead_to(
+            url, endpoint=self.endpoint, pay_hosts=self.pay_hosts, plain_http_hosts=self.plain_http_hosts
+        )
 
     # --- hearing -----------------------------------------------------------------------------------------------------
 

@@ -9,9 +9,6 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import socket
-import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,6 +27,7 @@ from config.core import apikeys, context
 from config.core import scrape as metrics_page
 from config.core.api import problem_response
 from config.core.models import DeadLetter, JobRun, OutboxEvent
+from config.core.remembered import remembered
 
 PROBE: Final = "SELECT 1"
 QUERY_LIMIT_MS: Final = 500
@@ -134,25 +132,7 @@ def may_look_inside(request: HttpRequest) -> bool:
 # --- Checks ----------------------------------------------------------------------------------------------------------
 
 
-def _remembered(seconds: float) -> Callable[[Callable[[], Check]], Callable[[], Check]]:
-    """Ask at most once in so many seconds, whoever probes us how often."""
-
-    def decorate(ask: Callable[[], Check]) -> Callable[[], Check]:
-        lock, kept = threading.Lock(), {"at": float("-inf"), "check": Check(up=False)}
-
-        def remembered() -> Check:
-            with lock:
-                if time.monotonic() - kept["at"] > seconds:  # type: ignore[operator]
-                    kept.update(check=ask(), at=time.monotonic())
-                return kept["check"]  # type: ignore[return-value]
-
-        remembered.forget = lambda: kept.update(at=float("-inf"))  # type: ignore[attr-defined]
-        return remembered
-
-    return decorate
-
-
-@_remembered(1.0)
+@remembered(1.0)
 def postgres() -> Check:
     """A connection of its own, with short limits: the pool would make a probe wait ten seconds for a lost server."""
     try:
@@ -199,7 +179,7 @@ def _connect() -> psycopg.Connection[Any]:
     )
 
 
-@_remembered(1.0)
+@remembered(1.0)
 def redis_server() -> Check:
     """PING within a quarter of a second."""
     try:
@@ -210,7 +190,7 @@ def redis_server() -> Check:
     return Check(up=True)
 
 
-@_remembered(10.0)
+@remembered(10.0)
 def kafka() -> Check:
     """Whether a broker tells its topics within a second."""
     if not settings.KAFKA_BROKERS:

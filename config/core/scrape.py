@@ -6,8 +6,6 @@ each request instead. Imports no Django.
 
 from __future__ import annotations
 
-import threading
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -23,6 +21,7 @@ from prometheus_client.samples import Sample
 from config.core import metrics
 from config.core.metrics import Gauge
 from config.core.money import exponent
+from config.core.remembered import remembered
 
 CACHE_SECONDS: Final = 10.0
 PAGE_SIZE_BYTES: Final = 4096
@@ -79,8 +78,6 @@ ALIASES: Final = {
 ENDS: Final = ("succeeded", "failed", "expired", "cancelled")
 
 log = structlog.get_logger(__name__)
-_lock = threading.Lock()
-_cached: dict[str, object] = {"at": float("-inf"), "gauges": []}
 
 
 def page(*, multiprocess_dir: str = "") -> bytes:
@@ -97,7 +94,7 @@ def page(*, multiprocess_dir: str = "") -> bytes:
 
 def forget() -> None:
     """Ask the sources again at the next scrape: for tests."""
-    _cached["at"] = float("-inf")
+    _gauges.forget()
 
 
 class _Ready:
@@ -110,17 +107,15 @@ class _Ready:
         return self._families
 
 
+@remembered(CACHE_SECONDS)
 def _gauges() -> list[Gauge]:
-    with _lock:
-        if time.monotonic() - float(str(_cached["at"])) > CACHE_SECONDS:
-            found: list[Gauge] = [Gauge("memory_usage_bytes", _resident_bytes())]
-            for source in metrics.gauge_sources:
-                try:
-                    found.extend(source())
-                except Exception as error:  # one app's broken query must not blind all others
-                    log.warning("gauges_failed", source=source.__module__, error_type=type(error).__name__)
-            _cached.update(at=time.monotonic(), gauges=found)
-        return list(_cached["gauges"])  # type: ignore[call-overload, no-any-return]
+    found: list[Gauge] = [Gauge("memory_usage_bytes", _resident_bytes())]
+    for source in metrics.gauge_sources:
+        try:
+            found.extend(source())
+        except Exception as error:  # one app's broken query must not blind all others
+            log.warning("gauges_failed", source=source.__module__, error_type=type(error).__name__)
+    return found
 
 
 def _families(gauges: list[Gauge]) -> Iterator[Metric]:

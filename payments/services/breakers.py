@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
@@ -23,6 +23,7 @@ from django.db import transaction
 from config.core import audit, breaker, clock, metrics, spacing
 from config.core.breaker import Policy, RedisAway, Say, Snapshot, State
 from config.core.errors import InvalidInput
+from config.core.remembered import remembered
 from gateways import http
 from gateways.base import GatewayUnavailable
 from payments.models import BreakerOverride, GatewayAccount
@@ -48,7 +49,6 @@ class _Thread(threading.local):
 
 _thread: Final = _Thread()
 _patience: ContextVar[float] = ContextVar("spacing_patience", default=0.0)
-_forced: dict[str, object] = {"until": 0.0, "states": {}}
 
 
 def policy() -> Policy:
@@ -159,20 +159,16 @@ def down(gateways: Collection[str] | None = None) -> frozenset[str]:
     return frozenset(name for name, found in look(gateways).items() if found.is_down)
 
 
-def _forced_by_staff() -> dict[str, State]:
+@remembered(FORCED_KEPT_SECONDS)
+def _forced_by_staff() -> Mapping[str, State]:
     """What PostgreSQL says, a few seconds old: asked only while Redis is away."""
-    if time.monotonic() >= float(str(_forced["until"])):
-        rows = BreakerOverride.objects.filter(until__gt=clock.now()).values_list("gateway", "state")
-        _forced.update(
-            until=time.monotonic() + FORCED_KEPT_SECONDS, states={name: State(state) for name, state in rows}
-        )
-    states: dict[str, State] = dict(_forced["states"])  # type: ignore[call-overload]
-    return states
+    rows = BreakerOverride.objects.filter(until__gt=clock.now()).values_list("gateway", "state")
+    return {name: State(state) for name, state in rows}
 
 
 def forget() -> None:
     """Drop what this process remembers."""
-    _forced.update(until=0.0)
+    _forced_by_staff.forget()
 
 
 # --- What staff decides ----------------------------------------------------------------------------------------------

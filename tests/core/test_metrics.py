@@ -154,7 +154,7 @@ def test_gauges_are_asked_at_most_once_in_ten_seconds(
     for _ in range(3):
         assert value(scrape.page().decode(), "active_users") == 7
     assert len(asked) == 1
-    monkeypatch.setattr(scrape, "CACHE_SECONDS", 0.0)
+    monkeypatch.setattr(scrape._gauges, "_seconds", 0.0)
     scrape.page()
     assert len(asked) == 2
 

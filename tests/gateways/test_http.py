@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateways import http
+from gateways import addresses, http
 from gateways.base import GatewayUnavailable
 from gateways.http import HttpClient, Retries, Timeouts
 
@@ -385,4 +385,4 @@ def test_no_other_host_and_no_plain_http_is_spoken_to(url: str) -> None:
     ],
 )
 def test_loopback_is_this_machine_only(host: str, answer: bool) -> None:
-    assert http.is_loopback(host) is answer
+    assert addresses.is_loopback(host) is answer

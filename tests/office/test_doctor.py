@@ -36,7 +36,7 @@ NOWHERE = "http://127.0.0.1:9"
 def _nothing_remembered() -> None:
     accounts.forget()
     for check in (health.postgres, health.redis_server, health.kafka):
-        check.forget()  # type: ignore[attr-defined]
+        check.forget()
 
 
 @pytest.fixture

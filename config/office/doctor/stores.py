@@ -26,7 +26,7 @@ MUST_BE_ON: Final = ("fsync", "synchronous_commit", "full_page_writes")
 def postgresql(at: datetime) -> Iterator[Finding]:
     """Reachable, migrated, durable, and not held up by somebody."""
     part = "PostgreSQL"
-    health.postgres.forget()  # type: ignore[attr-defined]  # set by its decorator
+    health.postgres.forget()
     answer = health.postgres()
     if not answer.up:
         given = connection.settings_dict

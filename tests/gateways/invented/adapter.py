@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from config.core import ids, strict_json
 from config.core.money import Money
+from gateways import addresses
 from gateways.base import (
     Acknowledgement,
     Checkout,
@@ -30,7 +31,7 @@ from gateways.base import (
     ReportInvalid,
     ReportStatus,
 )
-from gateways.http import HttpClient, Timeouts, is_loopback
+from gateways.http import HttpClient, Timeouts
 
 HEADER: Final = "x-mekong-signature"
 CREATED: Final = ("merchant", "order", "amount", "currency", "pay_url")  # section 3
@@ -75,11 +76,7 @@ class MekongPay(Gateway):
 
     def __post_init__(self) -> None:
         """Refuse settings that can only fail later. Raises ValueError naming the field, never its value."""
-        parts = urlsplit(self.endpoint)
-        host = parts.hostname or ""
-        is_plain = parts.scheme == "http" and (is_loopback(host) or host in self.plain_http_hosts)
-        if parts.scheme != "https" and not is_plain:
-            raise ValueError("endpoint must be an https address (plain http only on loopback or in plain_http_hosts)")
+        addresses.checked("endpoint", self.endpoint, plain_http_hosts=self.plain_http_hosts)
 
     def reference(self, number: int, at: datetime) -> str:
         """26 characters of at most 40."""
