@@ -712,7 +712,7 @@ def roles(*, web_port: int, sandbox_port: int, env: Mapping[str, str]) -> list[R
     celery = [str(PYTHON), "-m", "celery", "-A", "config.celery:app"]
     manage = [str(PYTHON), "manage.py"]
     granian = [str(VENV / "bin" / "granian"), "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(web_port)]
-    granian += ["--workers", "2", "--blocking-threads", "4", "--respawn-failed-workers", "--respawn-interval", "0.5"]
+    granian += ["--workers", "2", "--blocking-threads", "8", "--respawn-failed-workers", "--respawn-interval", "0.5"]
     granian += ["--workers-kill-timeout", "25", "--no-access-log", "config.wsgi:application"]
     scheduler = ["--scheduler", "django_celery_beat.schedulers:DatabaseScheduler", "--pidfile", ""]
     return [

@@ -118,6 +118,8 @@ USE_TZ = True
 TIME_ZONE = BUSINESS_TIME_ZONE
 
 # --- Stores ----------------------------------------------------------------------------------------------------------
+WEB_THREADS = read.integer(env, "WEB_THREADS", default=8, at_least=2)
+"""Threads of one web process, as its start command says: what may be taken at once is counted from it."""
 DATABASES: dict[str, Any] = {"default": read.database(env)}
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"]["CONN_MAX_AGE"] = 0
@@ -125,7 +127,7 @@ DATABASES["default"]["ATOMIC_REQUESTS"] = False
 DATABASES["default"]["OPTIONS"] = {
     "pool": {
         "min_size": 1,
-        "max_size": read.integer(env, "DB_POOL_SIZE", default=8, at_least=1),
+        "max_size": read.integer(env, "DB_POOL_SIZE", default=WEB_THREADS, at_least=1),
         "timeout": 10,
     },
     "connect_timeout": 5,
@@ -281,8 +283,10 @@ GATEWAYS = {
 """The first account of each gateway: its keys are the adapter's fields. Further accounts are made in the admin."""
 GATEWAY_BREAKER = read.numbers(env, "GATEWAY_BREAKER", default="")
 """What differs from config.core.breaker.Policy: consecutive:5,open_seconds:20."""
-GATEWAY_CALLS_PER_PROCESS = read.integer(env, "GATEWAY_CALLS_PER_PROCESS", default=3, at_least=1)
-"""Calls of one process that may wait for one gateway: fewer than a web process has threads."""
+GATEWAY_CALLS_PER_PROCESS = read.integer(
+    env, "GATEWAY_CALLS_PER_PROCESS", default=WEB_THREADS - (WEB_THREADS + 3) // 4, at_least=1
+)
+"""Calls of one process that may wait for one gateway: a quarter of its threads is left for everybody else."""
 GATEWAY_SPACING = read.numbers(env, "GATEWAY_SPACING", default="fiuu.query:5")
 """gateway.operation -> the least seconds between two such calls of all our processes."""
 FAULTPOINT = env.str("FAULTPOINT", default="")

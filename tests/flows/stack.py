@@ -384,7 +384,7 @@ def _environment(home: Path, urls: Mapping[str, str], *, url: str, sandbox: str)
 def _granian(url: str) -> list[str]:
     """As the Procfile says: two workers, and one that dies is replaced."""
     granian = [str(dev.VENV / "bin" / "granian"), "--interface", "wsgi", "--host", "127.0.0.1"]
-    granian += ["--port", url.rpartition(":")[2], "--workers", "2", "--blocking-threads", "4", "--no-access-log"]
+    granian += ["--port", url.rpartition(":")[2], "--workers", "2", "--blocking-threads", "8", "--no-access-log"]
     return [*granian, "--respawn-failed-workers", "--respawn-interval", "0.1", "config.wsgi:application"]
 
 

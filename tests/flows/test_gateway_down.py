@@ -29,8 +29,8 @@ OUTAGE_SECONDS: Final = 60.0
 PER_SECOND: Final = 4.0
 """Payments of each gateway that begin in a second."""
 RESOLVED_WITHIN_SECONDS: Final = 300.0
-NOISE_SECONDS: Final = 0.1
-"""What a busy machine may add to a percentile, whatever gateways do."""
+SLOWER_AT_MOST: Final = 1.5
+"""What the others' 95th percentile may grow by; on a machine that does nothing else."""
 
 
 class Wire:
@@ -167,7 +167,7 @@ def test_a_gateway_that_hangs_harms_nobody_else_and_is_used_again_when_it_is_bac
     back_at = time.monotonic()
 
     assert during[WELL].good >= 0.999, during[WELL].statuses
-    assert during[WELL].p95 <= max(1.5 * before[WELL].p95, before[WELL].p95 + NOISE_SECONDS), (before, during)
+    assert during[WELL].p95 <= SLOWER_AT_MOST * before[WELL].p95, (before[WELL].p95, during[WELL].p95)
     assert set(during[SILENT].statuses) <= {503, 504}, during[SILENT].statuses
     assert during[SILENT].statuses[503] > 3 * during[SILENT].statuses[504]  # most were spared the waiting
     assert market.rows("SELECT 1 FROM payments_attempt WHERE status = 'unknown'")

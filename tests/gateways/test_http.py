@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateways import addresses, http
-from gateways.base import GatewayUnavailable
+from gateways.base import GatewayRejected, GatewayUnavailable
 from gateways.http import HttpClient, Retries, Timeouts
 
 OK_REPLY = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n{"a": 1}'
@@ -363,6 +363,19 @@ def test_a_breaker_can_keep_a_call_from_being_made(peer, monkeypatch) -> None:
 
     assert (caught.value.code, caught.value.never_sent, str(caught.value)) == ("breaker_open", True, "test op")
     assert far.connections == 0
+
+
+def test_a_body_that_cannot_be_made_asks_nobody_for_a_place(peer, monkeypatch) -> None:
+    far, admitted = peer(answering(OK_REPLY)), []
+    monkeypatch.setattr(http, "admit", lambda gateway, operation: admitted.append(operation))
+
+    def impossible() -> dict[str, object]:
+        raise GatewayRejected("no such amount", code="invalid_amount")
+
+    with pytest.raises(GatewayRejected):
+        client().post_json(far.url, impossible, operation="op")
+
+    assert (admitted, far.connections) == ([], 0)
 
 
 @pytest.mark.parametrize(

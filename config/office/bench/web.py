@@ -16,7 +16,7 @@ from config.office.bench.errors import BenchRefused
 from config.office.bench.load import Connection
 from config.office.bench.processes import Child, cpu_seconds, dies_with_us, free_port
 
-WORKERS, THREADS = 2, 4
+WORKERS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def served(*, folder: Path, name: str = "web", application: str = "config.wsgi:a
         raise BenchRefused("granian, the web server, is not installed here.")
     port = free_port()
     command = [*dies_with_us("TERM"), granian, "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--workers", str(WORKERS), "--blocking-threads", str(THREADS), "--no-access-log"]
+    command += ["--workers", str(WORKERS), "--blocking-threads", str(settings.WEB_THREADS), "--no-access-log"]
     child = Child(
         name=f"The web process ({name})",
         command=[*command, application],
