@@ -13,19 +13,11 @@ from datetime import datetime
 from typing import ClassVar, Final
 
 from gateways import bank_formats, transfer_reference, vietqr
-from gateways.base import (
-    Acknowledgement,
-    Checkout,
-    CheckoutRequest,
-    Gateway,
-    GatewayRejected,
-    HttpMessage,
-    HttpReply,
-    QueryRequest,
-    Report,
-    ReportInvalid,
-    ReportStatus,
-)
+from gateways.base import Gateway
+from gateways.errors import GatewayRejected, ReportInvalid
+from gateways.notifications import Acknowledgement, HttpMessage, HttpReply
+from gateways.reports import Checkout, Report, ReportStatus
+from gateways.requests import CheckoutRequest, QueryRequest
 from gateways.settlement_columns import ColumnMap
 
 REFERENCE: Final = "{reference}"

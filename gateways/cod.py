@@ -7,18 +7,11 @@ from datetime import datetime
 from typing import ClassVar
 
 from config.core import ids
-from gateways.base import (
-    Acknowledgement,
-    Checkout,
-    CheckoutRequest,
-    Gateway,
-    HttpMessage,
-    HttpReply,
-    QueryRequest,
-    Report,
-    ReportInvalid,
-    ReportStatus,
-)
+from gateways.base import Gateway
+from gateways.errors import ReportInvalid
+from gateways.notifications import Acknowledgement, HttpMessage, HttpReply
+from gateways.reports import Checkout, Report, ReportStatus
+from gateways.requests import CheckoutRequest, QueryRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,25 +21,12 @@ from gateways import addresses, channels, fiuu_channel_status, fiuu_codes, fiuu_
 from gateways import fiuu_answers as answers
 from gateways import fiuu_messages as messages
 from gateways import fiuu_signing as signing
-from gateways.base import (
-    Acknowledgement,
-    CaptureRequest,
-    Checkout,
-    CheckoutRequest,
-    DisputeReport,
-    Gateway,
-    GatewayRejected,
-    GatewayUnavailable,
-    HttpMessage,
-    HttpReply,
-    QueryRequest,
-    RefundRequest,
-    Report,
-    ReportAbout,
-    ReportInvalid,
-    ReportStatus,
-)
+from gateways.base import Gateway
+from gateways.errors import GatewayRejected, GatewayUnavailable, ReportInvalid
 from gateways.http import HttpClient, Reply, Timeouts
+from gateways.notifications import Acknowledgement, HttpMessage, HttpReply
+from gateways.reports import Checkout, DisputeReport, Report, ReportAbout, ReportStatus
+from gateways.requests import CaptureRequest, CheckoutRequest, QueryRequest, RefundRequest
 from gateways.settlement import SettlementFile, SettlementUnreadable
 
 log = logging.getLogger(__name__)

@@ -14,17 +14,10 @@ from config.core.money import Money
 from gateways import fiuu_codes
 from gateways import fiuu_messages as messages
 from gateways import fiuu_signing as signing
-from gateways.base import (
-    DisputeReport,
-    DisputeStatus,
-    GatewayRejected,
-    GatewayUnavailable,
-    RefundRequest,
-    Report,
-    ReportAbout,
-    ReportStatus,
-)
+from gateways.errors import GatewayRejected, GatewayUnavailable
 from gateways.http import Reply
+from gateways.reports import DisputeReport, DisputeStatus, Report, ReportAbout, ReportStatus
+from gateways.requests import RefundRequest
 
 NO_SUCH_PAYMENT: Final = ("Q203", "Q303")
 NO_SUCH_REFUND: Final = "INQ006"

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from gateways import fiuu_messages as messages
 from gateways import fiuu_signing as signing
-from gateways.base import GatewayUnavailable
 from gateways.channels import ChannelState
+from gateways.errors import GatewayUnavailable
 
 PATH: Final = "/RMS/API/chkstat/channel_status.php"
 OPERATION: Final = "channel_status"

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from gateways.base import ReportStatus
+from gateways.reports import ReportStatus
 
 FILE: Final = Path(__file__).parent / "data" / "fiuu_codes.json"
 

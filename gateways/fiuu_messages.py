@@ -15,7 +15,8 @@ from urllib.parse import parse_qsl
 from config.core import strict_json
 from config.core.money import Money, MoneyError, exponent
 from gateways import fiuu_codes
-from gateways.base import GatewayRejected, GatewayUnavailable, Report, ReportAbout, ReportInvalid, ReportStatus
+from gateways.errors import GatewayRejected, GatewayUnavailable, ReportInvalid
+from gateways.reports import Report, ReportAbout, ReportStatus
 
 MALAYSIA: Final = timezone(timedelta(hours=8))
 SIGNED: Final = ("tranID", "orderid", "status", "domain", "amount", "currency", "appcode", "paydate")

@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import quote, urlencode
 
 from gateways import channels
-from gateways.base import CheckoutRequest
+from gateways.requests import CheckoutRequest
 
 MAX_ADDRESS: Final = 2000
 """Browsers and our own column take so many characters."""

@@ -30,7 +30,7 @@ from urllib3.exceptions import HTTPError
 
 from config.core import strict_json
 from gateways import addresses
-from gateways.base import GatewayUnavailable
+from gateways.errors import GatewayUnavailable
 
 before_request: Callable[[], None] | None = None
 """Called before any byte is sent, e.g. to assert that no database transaction is open. What it raises, passes through."""

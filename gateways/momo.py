@@ -18,24 +18,12 @@ from config.core import ids, strict_json
 from gateways import addresses, momo_codes, momo_settlement
 from gateways import momo_answers as answers
 from gateways import momo_messages as messages
-from gateways.base import (
-    Acknowledgement,
-    CaptureRequest,
-    Checkout,
-    CheckoutRequest,
-    Gateway,
-    GatewayRejected,
-    GatewayUnavailable,
-    HttpMessage,
-    HttpReply,
-    QueryRequest,
-    RefundRequest,
-    Report,
-    ReportAbout,
-    ReportInvalid,
-    ReportStatus,
-)
+from gateways.base import Gateway
+from gateways.errors import GatewayRejected, GatewayUnavailable, ReportInvalid
 from gateways.http import HttpClient, Reply, Timeouts
+from gateways.notifications import Acknowledgement, HttpMessage, HttpReply
+from gateways.reports import Checkout, Report, ReportAbout, ReportStatus
+from gateways.requests import CaptureRequest, CheckoutRequest, QueryRequest, RefundRequest
 from gateways.settlement import SettlementFile
 
 log = logging.getLogger(__name__)

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from config.core.money import Money
 from gateways import momo_codes
 from gateways import momo_messages as messages
-from gateways.base import GatewayRejected, GatewayUnavailable, Report, ReportAbout, ReportStatus
+from gateways.errors import GatewayRejected, GatewayUnavailable
 from gateways.http import Reply
+from gateways.reports import Report, ReportAbout, ReportStatus
 
 
 def check_echo(reply: Reply, *, operation: str, expected: Mapping[str, object]) -> None:

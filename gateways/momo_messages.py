@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from config.core.money import Money
-from gateways.base import GatewayRejected, GatewayUnavailable, Report, ReportInvalid, ReportStatus
+from gateways.errors import GatewayRejected, GatewayUnavailable, ReportInvalid
+from gateways.reports import Report, ReportStatus
 
 # The signed names of each message, in the order MoMo signs them (accessKey comes first and is added by `text_to_sign`).
 CREATE_REQUEST: Final = (

@@ -9,8 +9,9 @@ from typing import Final, get_origin, get_type_hints
 
 from config.core import strict_json
 from gateways.bank_transfer import BankTransfer
-from gateways.base import Gateway, GatewayError
+from gateways.base import Gateway
 from gateways.cod import CashOnDelivery
+from gateways.errors import GatewayError
 from gateways.fiuu import Fiuu
 from gateways.momo import MoMo
 from gateways.stripe import Stripe

@@ -21,27 +21,12 @@ from gateways import stripe_messages as messages
 from gateways import stripe_payments as payments
 from gateways import stripe_refunds as refunds
 from gateways import stripe_settlements as settlements
-from gateways.base import (
-    Acknowledgement,
-    CaptureRequest,
-    CardAnswer,
-    CardRequest,
-    Checkout,
-    CheckoutRequest,
-    DisputeReport,
-    Evidence,
-    Gateway,
-    GatewayRejected,
-    GatewayUnavailable,
-    HttpMessage,
-    HttpReply,
-    QueryRequest,
-    RefundRequest,
-    Report,
-    ReportInvalid,
-    ReportStatus,
-)
+from gateways.base import Gateway
+from gateways.errors import GatewayRejected, GatewayUnavailable, ReportInvalid
 from gateways.http import HttpClient, Timeouts
+from gateways.notifications import Acknowledgement, HttpMessage, HttpReply
+from gateways.reports import CardAnswer, Checkout, DisputeReport, Report, ReportStatus
+from gateways.requests import CaptureRequest, CardRequest, CheckoutRequest, Evidence, QueryRequest, RefundRequest
 from gateways.settlement import SettlementFile
 from gateways.stripe_calls import Calls, segment
 from gateways.stripe_codes import TEST_TOKENS

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from gateways import stripe_codes as codes
 from gateways import stripe_messages as messages
-from gateways.base import GatewayRejected, GatewayUnavailable
+from gateways.errors import GatewayRejected, GatewayUnavailable
 from gateways.http import HttpClient, Reply
 
 PAGE: Final = 100

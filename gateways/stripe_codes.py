@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
-from gateways.base import DisputeStatus, ReportStatus
+from gateways.reports import DisputeStatus, ReportStatus
 
 
 class Meaning(StrEnum):

@@ -14,7 +14,9 @@ from typing import Final
 from config.core.money import CurrencyMismatch, Money
 from gateways import stripe_codes as codes
 from gateways import stripe_messages as messages
-from gateways.base import DisputeReport, Evidence, EvidenceFile, GatewayRejected, GatewayUnavailable
+from gateways.errors import GatewayRejected, GatewayUnavailable
+from gateways.reports import DisputeReport
+from gateways.requests import Evidence, EvidenceFile
 from gateways.stripe_calls import Calls, segment
 from gateways.stripe_currencies import from_wire
 from gateways.stripe_messages import Unreadable

@@ -11,7 +11,7 @@ from typing import Final
 
 from gateways import stripe_disputes as disputes
 from gateways import stripe_messages as messages
-from gateways.base import DisputeReport, Report
+from gateways.reports import DisputeReport, Report
 from gateways.stripe_messages import Event, Unreadable
 
 THIN: Final = "v2.core.event"

@@ -15,7 +15,7 @@ from typing import Final
 
 from config.core.money import Money
 from gateways import stripe_codes as codes
-from gateways.base import Report, ReportAbout, ReportStatus
+from gateways.reports import Report, ReportAbout, ReportStatus
 from gateways.stripe_currencies import from_wire
 
 TOLERANCE_SECONDS: Final = 300

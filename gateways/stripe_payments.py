@@ -11,18 +11,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from gateways import stripe_messages as messages
-from gateways.base import (
-    CaptureRequest,
-    CardAnswer,
-    CardRequest,
-    Checkout,
-    CheckoutRequest,
-    GatewayRejected,
-    GatewayUnavailable,
-    QueryRequest,
-    Report,
-    ReportStatus,
-)
+from gateways.errors import GatewayRejected, GatewayUnavailable
+from gateways.reports import CardAnswer, Checkout, Report, ReportStatus
+from gateways.requests import CaptureRequest, CardRequest, CheckoutRequest, QueryRequest
 from gateways.stripe_calls import Calls, found, segment
 from gateways.stripe_codes import UNEXPECTED_STATE
 from gateways.stripe_currencies import to_wire

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateways import stripe_messages as messages
-from gateways.base import GatewayRejected, GatewayUnavailable, RefundRequest, Report, ReportAbout, ReportStatus
+from gateways.errors import GatewayRejected, GatewayUnavailable
+from gateways.reports import Report, ReportAbout, ReportStatus
+from gateways.requests import RefundRequest
 from gateways.stripe_calls import Calls, found, segment
 from gateways.stripe_codes import Meaning, meaning_of
 from gateways.stripe_currencies import to_wire

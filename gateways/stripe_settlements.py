@@ -12,7 +12,7 @@ from typing import Final
 
 from config.core.money import CurrencyMismatch, Money
 from gateways import stripe_messages as messages
-from gateways.base import GatewayUnavailable
+from gateways.errors import GatewayUnavailable
 from gateways.settlement import LineKind, SettlementFile, SettlementLine
 from gateways.stripe_calls import Calls
 from gateways.stripe_currencies import from_wire

@@ -20,21 +20,12 @@ from gateways import addresses, vnpay_settlement
 from gateways import vnpay_answers as answers
 from gateways import vnpay_codes as codes
 from gateways import vnpay_messages as messages
-from gateways.base import (
-    Acknowledgement,
-    Checkout,
-    CheckoutRequest,
-    Gateway,
-    HttpMessage,
-    HttpReply,
-    QueryRequest,
-    RefundRequest,
-    Report,
-    ReportAbout,
-    ReportInvalid,
-    ReportStatus,
-)
+from gateways.base import Gateway
+from gateways.errors import ReportInvalid
 from gateways.http import HttpClient, Reply, Timeouts
+from gateways.notifications import Acknowledgement, HttpMessage, HttpReply
+from gateways.reports import Checkout, Report, ReportAbout, ReportStatus
+from gateways.requests import CheckoutRequest, QueryRequest, RefundRequest
 from gateways.settlement import SettlementFile
 
 PAY_PATH: Final = "/paymentv2/vpcpay.html"

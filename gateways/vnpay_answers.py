@@ -11,8 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from config.core.money import Money
 from gateways import vnpay_codes as codes
 from gateways import vnpay_messages as messages
-from gateways.base import GatewayRejected, GatewayUnavailable, RefundRequest, Report, ReportAbout, ReportStatus
+from gateways.errors import GatewayRejected, GatewayUnavailable
 from gateways.http import Reply
+from gateways.reports import Report, ReportAbout, ReportStatus
+from gateways.requests import RefundRequest
 
 PAYMENT, FULL_REFUND, PARTIAL_REFUND = "01", "02", "03"
 """vnp_TransactionType."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from gateways.base import ReportStatus
+from gateways.reports import ReportStatus
 
 
 class Meaning(StrEnum):

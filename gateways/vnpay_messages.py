@@ -16,7 +16,7 @@ from typing import Final
 from urllib.parse import quote_plus, unquote_plus
 
 from config.core.money import Money
-from gateways.base import GatewayRejected, ReportInvalid
+from gateways.errors import GatewayRejected, ReportInvalid
 
 VERSION: Final = "2.1.0"
 VIETNAM: Final = timezone(

@@ -18,25 +18,12 @@ from gateways import addresses, channels, xendit_payouts, xendit_returns, xendit
 from gateways import xendit_answers as answers
 from gateways import xendit_codes as codes
 from gateways import xendit_messages as messages
-from gateways.base import (
-    Acknowledgement,
-    Checkout,
-    CheckoutRequest,
-    DisputeReport,
-    Gateway,
-    GatewayRejected,
-    GatewayUnavailable,
-    HttpMessage,
-    HttpReply,
-    PayoutRequest,
-    QueryRequest,
-    RefundRequest,
-    Report,
-    ReportAbout,
-    ReportInvalid,
-    ReportStatus,
-)
+from gateways.base import Gateway
+from gateways.errors import GatewayRejected, GatewayUnavailable, ReportInvalid
 from gateways.http import Reply
+from gateways.notifications import Acknowledgement, HttpMessage, HttpReply
+from gateways.reports import Checkout, DisputeReport, Report, ReportAbout, ReportStatus
+from gateways.requests import CheckoutRequest, PayoutRequest, QueryRequest, RefundRequest
 from gateways.settlement import SettlementFile
 from gateways.xendit_calls import Calls
 

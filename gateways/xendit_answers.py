@@ -11,7 +11,7 @@ from typing import Any, Final
 from config.core import strict_json
 from gateways import xendit_codes as codes
 from gateways import xendit_messages as messages
-from gateways.base import GatewayRejected, GatewayUnavailable
+from gateways.errors import GatewayRejected, GatewayUnavailable
 from gateways.http import Reply
 from gateways.xendit_codes import Refusal
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from gateways import xendit_answers as answers
 from gateways import xendit_messages as messages
-from gateways.base import GatewayUnavailable
+from gateways.errors import GatewayUnavailable
 from gateways.http import JSON_TYPE, HttpClient, Reply, Timeouts
 
 MAX_PAGES: Final = 100

@@ -13,7 +13,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-from gateways.base import DisputeStatus, ReportStatus
+from gateways.reports import DisputeStatus, ReportStatus
 
 S = ReportStatus
 

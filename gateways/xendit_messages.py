@@ -15,15 +15,8 @@ from typing import Any, Final
 
 from config.core.money import Money, MoneyError, total
 from gateways import xendit_codes as codes
-from gateways.base import (
-    DisputeReport,
-    DisputeStatus,
-    GatewayRejected,
-    Report,
-    ReportAbout,
-    ReportInvalid,
-    ReportStatus,
-)
+from gateways.errors import GatewayRejected, ReportInvalid
+from gateways.reports import DisputeReport, DisputeStatus, Report, ReportAbout, ReportStatus
 
 INVOICE_CURRENCIES: Final = ("IDR", "PHP", "THB", "VND", "MYR", "USD")
 WHOLE_CURRENCIES: Final = ("IDR", "VND")

@@ -12,8 +12,10 @@ from typing import Final
 
 from gateways import xendit_answers as answers
 from gateways import xendit_messages as messages
-from gateways.base import GatewayRejected, GatewayUnavailable, PayoutRequest, Report, ReportAbout, ReportStatus
+from gateways.errors import GatewayRejected, GatewayUnavailable
 from gateways.http import Reply
+from gateways.reports import Report, ReportAbout, ReportStatus
+from gateways.requests import PayoutRequest
 from gateways.xendit_calls import Calls
 
 PATH: Final = "/v2/payouts"

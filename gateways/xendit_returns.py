@@ -12,7 +12,8 @@ from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
 from config.core import ids
-from gateways.base import Report, ReportInvalid, ReportStatus
+from gateways.errors import ReportInvalid
+from gateways.reports import Report, ReportStatus
 
 PAID, FAILED = "paid", "failed"
 """Which of the two redirect addresses it is."""

@@ -19,22 +19,12 @@ from config.core.money import Money
 from gateways import addresses, zalopay_settlement
 from gateways import zalopay_answers as answers
 from gateways import zalopay_messages as messages
-from gateways.base import (
-    Acknowledgement,
-    Checkout,
-    CheckoutRequest,
-    Gateway,
-    GatewayRejected,
-    GatewayUnavailable,
-    HttpMessage,
-    HttpReply,
-    QueryRequest,
-    RefundRequest,
-    Report,
-    ReportInvalid,
-    ReportStatus,
-)
+from gateways.base import Gateway
+from gateways.errors import GatewayRejected, GatewayUnavailable, ReportInvalid
 from gateways.http import HttpClient, Timeouts
+from gateways.notifications import Acknowledgement, HttpMessage, HttpReply
+from gateways.reports import Checkout, Report, ReportStatus
+from gateways.requests import CheckoutRequest, QueryRequest, RefundRequest
 from gateways.settlement import SettlementFile
 from gateways.zalopay_codes import DONE, Call, Meaning, Verdict
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gateways import zalopay_messages as messages
-from gateways.base import GatewayRejected, GatewayUnavailable, RefundRequest, Report, ReportAbout, ReportStatus
+from gateways.errors import GatewayRejected, GatewayUnavailable
+from gateways.reports import Report, ReportAbout, ReportStatus
+from gateways.requests import RefundRequest
 from gateways.zalopay_codes import Meaning, Verdict
 
 

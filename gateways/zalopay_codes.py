@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from gateways.base import ReportStatus
+from gateways.reports import ReportStatus
 
 
 class Call(StrEnum):

@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 
 from config.core import ids
 from config.core.money import Money
-from gateways.base import GatewayRejected, GatewayUnavailable, Report, ReportStatus
+from gateways.errors import GatewayRejected, GatewayUnavailable
+from gateways.reports import Report, ReportStatus
 from gateways.zalopay_codes import Call, Verdict
 
 # The signed values of each message in ZaloPay's order, joined by "|". A query's third part is the key itself.

@@ -30,7 +30,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from config.core import clock, masking, ratelimit
 from config.core.errors import DomainError
 from config.core.money import Money, total
-from gateways.base import HttpMessage, ReportInvalid
+from gateways.errors import ReportInvalid
+from gateways.notifications import HttpMessage
 from payments import amounts, letters, links, transfer_details
 from payments.errors import AlreadyPaid, MethodNotFound, NotPayable, PaymentExpired
 from payments.models import Attempt, AttemptEvent, OrderPlatformCost, Payment, PaymentMethod

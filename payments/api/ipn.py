@@ -15,7 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from config.core import clock, context
 from config.core.api import problem_response
-from gateways.base import HttpMessage
+from gateways.notifications import HttpMessage
 from payments.errors import MethodNotFound
 from payments.services import accounts, notifications
 

@@ -15,7 +15,10 @@ from django.db import transaction
 
 from config.core import audit, faultpoints
 from config.core.errors import DomainError
-from gateways.base import CaptureRequest, Captures, GatewayRejected, GatewayUnavailable, Report, ReportStatus
+from gateways.abilities import Captures
+from gateways.errors import GatewayRejected, GatewayUnavailable
+from gateways.reports import Report, ReportStatus
+from gateways.requests import CaptureRequest
 from payments.errors import GatewayRefused, GatewayTimeout, GatewayTrouble, NotPayable
 from payments.models import Attempt, AttemptEvent, Payment
 from payments.services import accounts, attempts, endings, expiry, locks, reports

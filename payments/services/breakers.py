@@ -25,7 +25,7 @@ from config.core.breaker import Policy, RedisAway, Say, Snapshot, State
 from config.core.errors import InvalidInput
 from config.core.remembered import remembered
 from gateways import http
-from gateways.base import GatewayUnavailable
+from gateways.errors import GatewayUnavailable
 from payments.models import BreakerOverride, GatewayAccount
 from payments.services import bulkhead
 

@@ -18,7 +18,10 @@ from django.db import transaction
 
 from config.core import faultpoints, ids, ratelimit
 from config.core.ratelimit import Rate
-from gateways.base import CardAnswer, CardRequest, Cards, GatewayRejected, GatewayUnavailable
+from gateways.abilities import Cards
+from gateways.errors import GatewayRejected, GatewayUnavailable
+from gateways.reports import CardAnswer
+from gateways.requests import CardRequest
 from payments import cards, links
 from payments.cards import Card
 from payments.errors import (

@@ -20,8 +20,9 @@ from redis.exceptions import RedisError
 
 from config.core.crypto import CannotDecrypt
 from gateways import http, registry
-from gateways.base import GatewayError, TellsChannels
+from gateways.abilities import TellsChannels
 from gateways.channels import ChannelState
+from gateways.errors import GatewayError
 from payments.models import GatewayAccount
 from payments.services import accounts
 

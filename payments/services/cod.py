@@ -6,7 +6,7 @@ from datetime import datetime
 
 from config.core import faultpoints
 from config.core.money import Money
-from gateways.base import Report, ReportStatus
+from gateways.reports import Report, ReportStatus
 from payments.errors import AmountMismatch, NotPayable, PaymentNotFound
 from payments.models import Attempt, AttemptEvent
 from payments.services import reports

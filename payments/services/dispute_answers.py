@@ -16,7 +16,10 @@ from django.db import transaction
 
 from config.core import faultpoints
 from config.core.errors import DomainError
-from gateways.base import DisputeReport, Disputes, Evidence, EvidenceFile, GatewayRejected, GatewayUnavailable
+from gateways.abilities import Disputes
+from gateways.errors import GatewayRejected, GatewayUnavailable
+from gateways.reports import DisputeReport
+from gateways.requests import Evidence, EvidenceFile
 from payments.errors import DisputeRefused
 from payments.models import AttemptEvent, Dispute
 from payments.services import accounts, breakers, dispute_schedule, disputes, locks

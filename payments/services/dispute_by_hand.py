@@ -9,8 +9,8 @@ from django.db import transaction
 
 from config.core import audit, outbox
 from config.core.money import Money
-from gateways.base import DisputeReport
-from gateways.base import DisputeStatus as Told
+from gateways.reports import DisputeReport
+from gateways.reports import DisputeStatus as Told
 from payments import events
 from payments.errors import DisputeRefused
 from payments.models import AttemptEvent, Capture, Dispute, GatewayAccount, MoneyCase

@@ -10,8 +10,8 @@ from django.db import transaction
 
 from config.core import approvals, inbox
 from config.core.models import Approval, User
-from gateways.base import DisputeReport
-from gateways.base import DisputeStatus as Told
+from gateways.reports import DisputeReport
+from gateways.reports import DisputeStatus as Told
 from payments.errors import DisputeRefused
 from payments.models import AttemptEvent, Dispute, Refund
 from payments.services import dispute_answers, dispute_booking, disputes, locks, refund_approval

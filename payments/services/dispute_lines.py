@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Final
 
 from config.core.money import Money
-from gateways.base import DisputeReport
-from gateways.base import DisputeStatus as Told
+from gateways.reports import DisputeReport
+from gateways.reports import DisputeStatus as Told
 from gateways.settlement import LineKind, SettlementLine
 from payments.models import AttemptEvent, Dispute, GatewayAccount
 from payments.services import disputes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from gateways.base import Disputes
+from gateways.abilities import Disputes
 from payments.models import Dispute, MoneyCase
 from payments.services import accounts, cases
 

@@ -11,8 +11,8 @@ from django.db import transaction
 
 from config.core import faultpoints, ids, outbox
 from config.core.money import Money
-from gateways.base import DisputeReport
-from gateways.base import DisputeStatus as Told
+from gateways.reports import DisputeReport
+from gateways.reports import DisputeStatus as Told
 from payments import dispute_reasons, events
 from payments.models import Attempt, AttemptEvent, Capture, Dispute, GatewayAccount, MoneyCase, Payment
 from payments.services import cases, dispute_booking, dispute_schedule, locks

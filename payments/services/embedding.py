@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from datetime import datetime
 
-from gateways.base import Embeds, GatewayRejected
+from gateways.abilities import Embeds
+from gateways.errors import GatewayRejected
 from payments.errors import GatewayRefused, MethodUnusable
 from payments.models import GatewayAccount, PaymentMethod
 from payments.services import accounts, checkout, sending

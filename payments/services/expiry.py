@@ -11,7 +11,8 @@ from django.db import transaction
 
 from config.core import faultpoints
 from config.core.errors import DomainError
-from gateways.base import GatewayError, GatewayRejected, GatewayUnavailable, QueryRequest, ReportInvalid
+from gateways.errors import GatewayError, GatewayRejected, GatewayUnavailable, ReportInvalid
+from gateways.requests import QueryRequest
 from payments.errors import NotPayable, PaymentNotFound
 from payments.models import Attempt, AttemptEvent, MoneyCase, Payment
 from payments.services import accounts, attempts, breakers, cases, endings, locks, reports, sending

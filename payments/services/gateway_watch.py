@@ -19,7 +19,9 @@ from config.core.breaker import RedisAway, State
 from config.core.crypto import CannotDecrypt
 from config.core.money import Money
 from gateways import http
-from gateways.base import GatewayError, GatewayRejected, GatewayUnavailable, QueryRequest, ReportInvalid, ReportStatus
+from gateways.errors import GatewayError, GatewayRejected, GatewayUnavailable, ReportInvalid
+from gateways.reports import ReportStatus
+from gateways.requests import QueryRequest
 from payments.models import Attempt, GatewayAccount, PaymentMethod, Refund
 from payments.services import accounts, breakers
 from payments.states import UNDECIDED, RefundStatus

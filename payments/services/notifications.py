@@ -13,19 +13,11 @@ from django.db import DatabaseError, connection, transaction
 
 from config.core import audit, clock, crypto, deadletters, faultpoints, ids, metrics
 from config.core.models import DeadLetter
-from gateways.base import (
-    Acknowledgement,
-    Confirms,
-    DisputeReport,
-    Echoes,
-    Gateway,
-    GatewayUnavailable,
-    HttpMessage,
-    HttpReply,
-    Report,
-    ReportAbout,
-    ReportInvalid,
-)
+from gateways.abilities import Confirms, Echoes
+from gateways.base import Gateway
+from gateways.errors import GatewayUnavailable, ReportInvalid
+from gateways.notifications import Acknowledgement, HttpMessage, HttpReply
+from gateways.reports import DisputeReport, Report, ReportAbout
 from payments.models import AttemptEvent, Notification
 from payments.services import accounts, breakers, disputes, refund_steps, reports
 from payments.services.accounts import Connected

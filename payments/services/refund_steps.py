@@ -11,7 +11,10 @@ from django.db import transaction
 
 from config.core import audit, faultpoints, metrics, outbox
 from config.core.errors import DomainError
-from gateways.base import GatewayRejected, GatewayUnavailable, RefundRequest, Refunds, Report, ReportAbout, ReportStatus
+from gateways.abilities import Refunds
+from gateways.errors import GatewayRejected, GatewayUnavailable
+from gateways.reports import Report, ReportAbout, ReportStatus
+from gateways.requests import RefundRequest
 from ledger import chart, selectors
 from ledger import services as ledger
 from payments import events, postings

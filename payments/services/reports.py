@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 from config.core import audit, faultpoints, ids, metrics, outbox, writes
 from config.core.money import Money
-from gateways.base import Report, ReportStatus
+from gateways.reports import Report, ReportStatus
 from ledger import chart
 from ledger import services as ledger
 from payments import events, postings

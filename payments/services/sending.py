@@ -11,7 +11,9 @@ from django.db import transaction
 
 from config.core import audit, context, faultpoints, outbox, writes
 from config.core.errors import DomainError
-from gateways.base import Checkout, CheckoutRequest, GatewayRejected, GatewayUnavailable
+from gateways.errors import GatewayRejected, GatewayUnavailable
+from gateways.reports import Checkout
+from gateways.requests import CheckoutRequest
 from payments import events, links
 from payments.errors import GatewayRefused, GatewayTimeout, GatewayTrouble
 from payments.models import Attempt, AttemptEvent, EmailMessageLog, Payment

@@ -10,7 +10,7 @@ from config.core import faultpoints
 from config.core.errors import InvalidInput
 from config.core.money import Money
 from gateways.bank_transfer import BankTransfer
-from gateways.base import Report, ReportStatus
+from gateways.reports import Report, ReportStatus
 from payments.errors import NotPayable, PaymentNotFound, TransferKnown
 from payments.models import Attempt, AttemptEvent, Capture, GatewayAccount, Payment
 from payments.services import accounts, reports

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateways import base, registry
+from gateways import abilities, base, registry, reports, requests
 from tests.docs.pages import ROOT
 from tests.gateways.driver import Driver
 from tests.gateways.invented import added
@@ -20,6 +20,7 @@ SHOWN = {name: TESTS / "invented" / name for name in ("adapter.py", "simulator.p
     "test_invented.py": TESTS / "test_invented.py"
 }
 """What is compared byte for byte, by the first line of a block."""
+INTERFACE = {**vars(requests), **vars(reports), **vars(abilities), **vars(base)}
 BLOCKS = re.findall(r"^```python\n# ([^\n]+)\n(.*?)\n```$", PAGE, re.DOTALL | re.MULTILINE)
 EXCERPTS = [
     (head, piece.strip("\n") + "\n")
@@ -75,8 +76,8 @@ def test_the_code_on_the_page_can_be_read_in_one_sitting() -> None:
 def test_every_ability_named_is_in_the_interface(row: str) -> None:
     for name in re.findall(r"`([A-Za-z_.]+)", row):
         owner, _, method = name.partition(".")
-        found = getattr(base, owner, None) or next(
-            (one for one in vars(base).values() if isinstance(one, type) and hasattr(one, owner)), None
+        found = INTERFACE.get(owner) or next(
+            (one for one in INTERFACE.values() if isinstance(one, type) and hasattr(one, owner)), None
         )
         assert found is not None, name
         assert not method or hasattr(found, method), name

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from gateways import http
-from gateways.base import HttpReply
+from gateways.notifications import HttpReply
 from gateways.sandbox.server import RunningSandbox, start
 from tests.gateways.driver import Driver, Inbox
 from tests.gateways.drivers.momo import MoMoDriver

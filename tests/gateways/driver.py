@@ -18,18 +18,11 @@ import requests
 from config.core import ids
 from config.core.money import Money
 from gateways import registry
-from gateways.base import (
-    Checkout,
-    CheckoutRequest,
-    Confirms,
-    Gateway,
-    HttpMessage,
-    HttpReply,
-    QueryRequest,
-    RefundRequest,
-    Report,
-    ReportStatus,
-)
+from gateways.abilities import Confirms
+from gateways.base import Gateway
+from gateways.notifications import HttpMessage, HttpReply
+from gateways.reports import Checkout, Report, ReportStatus
+from gateways.requests import CheckoutRequest, QueryRequest, RefundRequest
 from gateways.sandbox.server import RunningSandbox
 
 

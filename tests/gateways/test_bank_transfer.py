@@ -10,19 +10,14 @@ from hypothesis import strategies as st
 
 from config.core.money import Money
 from gateways import registry, vietqr
+from gateways.abilities import Refunds
 from gateways.bank_formats import FORMATS
 from gateways.bank_transfer import BankTransfer
-from gateways.base import (
-    Acknowledgement,
-    CheckoutRequest,
-    GatewayRejected,
-    HttpMessage,
-    QueryRequest,
-    Refunds,
-    ReportInvalid,
-    ReportStatus,
-)
+from gateways.errors import GatewayRejected, ReportInvalid
+from gateways.notifications import Acknowledgement, HttpMessage
 from gateways.registry import GatewaySettingsError
+from gateways.reports import ReportStatus
+from gateways.requests import CheckoutRequest, QueryRequest
 from gateways.settlement_columns import ColumnMap
 from gateways.transfer_reference import ALPHABET, BODY, LENGTH, find_reference, find_references, is_valid, make
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 
 from gateways import registry
-from gateways.base import Refunds
+from gateways.abilities import Refunds
 from tests.gateways.contract.hearing import Hearing
 from tests.gateways.contract.paying import Paying
 from tests.gateways.contract.refunding import Refunding

@@ -15,21 +15,12 @@ import requests
 from config.core.money import Money
 from gateways import fiuu_signing as signing
 from gateways import registry
-from gateways.base import (
-    Acknowledgement,
-    CaptureRequest,
-    DisputeReport,
-    DisputeStatus,
-    GatewayRejected,
-    GatewayUnavailable,
-    HttpMessage,
-    QueryRequest,
-    ReportAbout,
-    ReportInvalid,
-    ReportStatus,
-)
+from gateways.errors import GatewayRejected, GatewayUnavailable, ReportInvalid
 from gateways.fiuu import Fiuu
+from gateways.notifications import Acknowledgement, HttpMessage
 from gateways.registry import GatewaySettingsError
+from gateways.reports import DisputeReport, DisputeStatus, ReportAbout, ReportStatus
+from gateways.requests import CaptureRequest, QueryRequest
 from gateways.sandbox.fiuu import INVENTED
 from gateways.sandbox.server import RunningSandbox
 from gateways.sandbox.state import Merchant

@@ -13,8 +13,9 @@ import requests
 from config.core.money import Money
 from gateways import fiuu_channel_status as channel_status
 from gateways import http
-from gateways.base import GatewayUnavailable, TellsChannels
+from gateways.abilities import TellsChannels
 from gateways.channels import ChannelState
+from gateways.errors import GatewayUnavailable
 from gateways.fiuu import Fiuu
 from gateways.sandbox import fiuu_rules as rules
 from gateways.sandbox.server import RunningSandbox

@@ -9,7 +9,8 @@ from typing import ClassVar
 import pytest
 
 from config.core import ids
-from gateways.base import ReportAbout, ReportInvalid, ReportStatus
+from gateways.errors import ReportInvalid
+from gateways.reports import ReportAbout, ReportStatus
 from tests.gateways.contract.hearing import Hearing
 from tests.gateways.contract.paying import Paying
 from tests.gateways.contract.refunding import Refunding

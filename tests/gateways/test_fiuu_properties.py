@@ -12,8 +12,9 @@ from config.core import ids
 from config.core.money import Money
 from gateways import fiuu_messages as messages
 from gateways import fiuu_signing as signing
-from gateways.base import GatewayRejected, HttpMessage, ReportInvalid
+from gateways.errors import GatewayRejected, ReportInvalid
 from gateways.fiuu import Fiuu
+from gateways.notifications import HttpMessage
 
 GATEWAY = Fiuu(merchant_id="SB_reckoner", verify_key="v" * 32, secret_key="s" * 32)
 GOOD = {

@@ -14,7 +14,8 @@ import requests
 
 from config.core.money import Money
 from gateways import fiuu_settlement
-from gateways.base import GatewayUnavailable, SettlementApi, SettlementFiles
+from gateways.abilities import SettlementApi, SettlementFiles
+from gateways.errors import GatewayUnavailable
 from gateways.fiuu import Fiuu
 from gateways.fiuu_messages import MALAYSIA
 from gateways.sandbox.fiuu import INVENTED

@@ -12,8 +12,10 @@ import pytest
 
 from gateways import fiuu_codes
 from gateways import fiuu_signing as signing
-from gateways.base import HttpMessage, Report, ReportInvalid, ReportStatus
+from gateways.errors import ReportInvalid
 from gateways.fiuu import Fiuu
+from gateways.notifications import HttpMessage
+from gateways.reports import Report, ReportStatus
 from gateways.sandbox import fiuu_channels
 from gateways.sandbox import fiuu_rules as rules
 

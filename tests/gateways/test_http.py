@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateways import addresses, http
-from gateways.base import GatewayRejected, GatewayUnavailable
+from gateways.errors import GatewayRejected, GatewayUnavailable
 from gateways.http import HttpClient, Retries, Timeouts
 
 OK_REPLY = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n{"a": 1}'

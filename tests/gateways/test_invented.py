@@ -11,7 +11,10 @@ from typing import ClassVar
 import pytest
 
 from config.core.money import Money
-from gateways.base import GatewayUnavailable, HttpReply, Refunds, ReportStatus
+from gateways.abilities import Refunds
+from gateways.errors import GatewayUnavailable
+from gateways.notifications import HttpReply
+from gateways.reports import ReportStatus
 from gateways.sandbox.server import RunningSandbox, start
 from tests.gateways.contract.hearing import Hearing
 from tests.gateways.contract.paying import Paying

@@ -13,20 +13,12 @@ import requests
 
 from config.core.money import Money
 from gateways import momo_codes, momo_messages
-from gateways.base import (
-    Acknowledgement,
-    CaptureRequest,
-    Captures,
-    GatewayRejected,
-    GatewayUnavailable,
-    HttpMessage,
-    HttpReply,
-    Refunds,
-    ReportInvalid,
-    ReportStatus,
-    SettlementFiles,
-)
+from gateways.abilities import Captures, Refunds, SettlementFiles
+from gateways.errors import GatewayRejected, GatewayUnavailable, ReportInvalid
 from gateways.momo import MoMo
+from gateways.notifications import Acknowledgement, HttpMessage, HttpReply
+from gateways.reports import ReportStatus
+from gateways.requests import CaptureRequest
 from gateways.sandbox import momo_rules
 from gateways.sandbox.momo_api import Api
 from gateways.settlement import LineKind, SettlementLine

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from config.core import ids, strict_json
 from gateways import momo_messages as messages
-from gateways.base import HttpMessage, ReportInvalid
+from gateways.errors import ReportInvalid
 from gateways.momo import MoMo
+from gateways.notifications import HttpMessage
 
 GATEWAY = MoMo(partner_code="MOMO", access_key="F8BBA842ECF85", secret_key="K951B6PE1waDMi640xX08PD3vg6EkVlz")
 GOOD: dict[str, Any] = {

@@ -11,8 +11,9 @@ import pytest
 
 from config.core.money import Money
 from gateways import momo_messages as messages
-from gateways.base import HttpMessage, Report, ReportStatus
 from gateways.momo import MoMo
+from gateways.notifications import HttpMessage
+from gateways.reports import Report, ReportStatus
 from gateways.sandbox import momo_rules
 
 DATA: dict[str, Any] = json.loads((Path(__file__).parent / "vectors" / "momo.json").read_text(encoding="utf-8"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from gateways.base import ReportStatus
+from gateways.reports import ReportStatus
 from tests.gateways.drivers.momo import MoMoDriver
 
 pytestmark = pytest.mark.browser

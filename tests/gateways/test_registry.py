@@ -9,19 +9,14 @@ import pytest
 
 from config.core.money import Money
 from gateways import registry
-from gateways.base import (
-    Acknowledgement,
-    Captures,
-    CheckoutRequest,
-    HttpMessage,
-    QueryRequest,
-    Refunds,
-    ReportInvalid,
-    ReportStatus,
-)
+from gateways.abilities import Captures, Refunds
 from gateways.cod import CashOnDelivery
+from gateways.errors import ReportInvalid
 from gateways.momo import MoMo
+from gateways.notifications import Acknowledgement, HttpMessage
 from gateways.registry import GatewaySettingsError
+from gateways.reports import ReportStatus
+from gateways.requests import CheckoutRequest, QueryRequest
 
 AT = datetime(2026, 11, 21, tzinfo=UTC)
 KEYS = {"partner_code": "MOMO", "access_key": "a", "secret_key": "s"}

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from config.core.money import Money
-from gateways.base import ReportStatus
+from gateways.reports import ReportStatus
 from gateways.sandbox.server import start
 from gateways.sandbox.state import Merchant
 from tests.gateways.driver import Inbox

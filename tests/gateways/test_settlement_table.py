@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from config.core.money import Money
 from gateways import momo_settlement, registry
-from gateways.base import SettlementFiles
+from gateways.abilities import SettlementFiles
 from gateways.settlement import LineKind, SettlementFile, SettlementUnreadable
 from gateways.settlement_table import ColumnMap, read_table
 

@@ -16,16 +16,10 @@ from config.core.money import Money
 from gateways import stripe_codes as codes
 from gateways import stripe_currencies as currencies
 from gateways import stripe_messages as messages
-from gateways.base import (
-    CaptureRequest,
-    CheckoutRequest,
-    GatewayRejected,
-    GatewayUnavailable,
-    HttpMessage,
-    QueryRequest,
-    Report,
-    ReportStatus,
-)
+from gateways.errors import GatewayRejected, GatewayUnavailable
+from gateways.notifications import HttpMessage
+from gateways.reports import Report, ReportStatus
+from gateways.requests import CaptureRequest, CheckoutRequest, QueryRequest
 from gateways.sandbox import stripe_rules
 from gateways.sandbox.server import RunningSandbox
 from gateways.stripe import CardAnswer, CardRequest, Stripe

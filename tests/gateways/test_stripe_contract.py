@@ -9,7 +9,7 @@ from typing import ClassVar
 import pytest
 import requests
 
-from gateways.base import ReportStatus
+from gateways.reports import ReportStatus
 from tests.gateways.contract.hearing import Hearing
 from tests.gateways.contract.paying import Paying
 from tests.gateways.contract.refunding import Refunding

@@ -12,14 +12,9 @@ from typing import Any
 import pytest
 
 from gateways import stripe_messages as messages
-from gateways.base import (
-    Acknowledgement,
-    HttpMessage,
-    HttpReply,
-    Report,
-    ReportInvalid,
-    ReportStatus,
-)
+from gateways.errors import ReportInvalid
+from gateways.notifications import Acknowledgement, HttpMessage, HttpReply
+from gateways.reports import Report, ReportStatus
 from gateways.sandbox.server import RunningSandbox
 from gateways.stripe import Stripe
 from gateways.stripe_events import READERS

@@ -12,18 +12,9 @@ import pytest
 import requests
 
 from config.core.money import Money
-from gateways.base import (
-    CheckoutRequest,
-    DisputeReport,
-    DisputeStatus,
-    Evidence,
-    EvidenceFile,
-    GatewayRejected,
-    GatewayUnavailable,
-    Report,
-    ReportAbout,
-    ReportStatus,
-)
+from gateways.errors import GatewayRejected, GatewayUnavailable
+from gateways.reports import DisputeReport, DisputeStatus, Report, ReportAbout, ReportStatus
+from gateways.requests import CheckoutRequest, Evidence, EvidenceFile
 from gateways.sandbox.server import RunningSandbox
 from gateways.settlement import LineKind, SettlementFile
 from gateways.stripe import CardRequest, Stripe

@@ -7,7 +7,7 @@ import requests
 from playwright.sync_api import Page, expect
 
 from config.core.money import Money
-from gateways.base import ReportStatus
+from gateways.reports import ReportStatus
 from gateways.sandbox.server import RunningSandbox
 from tests.gateways.driver import Inbox
 from tests.gateways.drivers.stripe import StripeDriver

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from config.core.money import EXPONENTS, Money
 from gateways import stripe_currencies as currencies
 from gateways import stripe_messages as messages
-from gateways.base import HttpMessage, Report, ReportInvalid, ReportStatus
+from gateways.errors import ReportInvalid
+from gateways.notifications import HttpMessage
+from gateways.reports import Report, ReportStatus
 from gateways.sandbox import stripe_rules
 from gateways.stripe import Stripe
 from gateways.stripe_events import READERS

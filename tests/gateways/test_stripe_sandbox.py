@@ -13,7 +13,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateways.base import ReportStatus
+from gateways.reports import ReportStatus
 from gateways.sandbox import stripe_form
 from gateways.sandbox.server import RunningSandbox, start
 from gateways.sandbox.state import Merchant, World

@@ -11,7 +11,7 @@ import pytest
 import stripe as sdk
 
 from config.core import ids
-from gateways.base import ReportStatus
+from gateways.reports import ReportStatus
 from gateways.sandbox.server import RunningSandbox
 from gateways.stripe import Stripe
 from gateways.stripe_codes import INTENT_STATUS

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from gateways import stripe_messages as messages
-from gateways.base import HttpMessage, ReportInvalid
+from gateways.errors import ReportInvalid
+from gateways.notifications import HttpMessage
 from gateways.sandbox import stripe_rules
 from gateways.stripe import Stripe
 

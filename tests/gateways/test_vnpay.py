@@ -16,19 +16,11 @@ import requests
 from config.core.money import Money
 from gateways import vnpay_codes as codes
 from gateways import vnpay_messages as messages
-from gateways.base import (
-    Acknowledgement,
-    GatewayRejected,
-    GatewayUnavailable,
-    HttpMessage,
-    HttpReply,
-    QueryRequest,
-    RefundRequest,
-    Report,
-    ReportInvalid,
-    ReportStatus,
-    SettlementFiles,
-)
+from gateways.abilities import SettlementFiles
+from gateways.errors import GatewayRejected, GatewayUnavailable, ReportInvalid
+from gateways.notifications import Acknowledgement, HttpMessage, HttpReply
+from gateways.reports import Report, ReportStatus
+from gateways.requests import QueryRequest, RefundRequest
 from gateways.sandbox import vnpay_rules as rules
 from gateways.sandbox.state import Stage, pretend
 from gateways.settlement import LineKind, SettlementUnreadable

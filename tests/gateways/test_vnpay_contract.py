@@ -10,7 +10,9 @@ import pytest
 import requests
 
 from config.core.money import Money
-from gateways.base import GatewayRejected, GatewayUnavailable, Refunds, ReportAbout, ReportInvalid, ReportStatus
+from gateways.abilities import Refunds
+from gateways.errors import GatewayRejected, GatewayUnavailable, ReportInvalid
+from gateways.reports import ReportAbout, ReportStatus
 from gateways.vnpay import VNPay
 from tests.gateways.contract.hearing import Hearing
 from tests.gateways.contract.paying import Paying

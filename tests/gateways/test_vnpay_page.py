@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from gateways.base import ReportStatus
+from gateways.reports import ReportStatus
 from tests.gateways.drivers.vnpay import VNPayDriver
 
 pytestmark = pytest.mark.browser

@@ -12,8 +12,10 @@ import pytest
 from config.core.money import Money
 from gateways import vnpay_answers as answers
 from gateways import vnpay_messages as messages
-from gateways.base import HttpMessage, ReportInvalid, ReportStatus
+from gateways.errors import ReportInvalid
 from gateways.http import Reply
+from gateways.notifications import HttpMessage
+from gateways.reports import ReportStatus
 from gateways.sandbox import vnpay_rules as rules
 from gateways.vnpay import VNPay
 

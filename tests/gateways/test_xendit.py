@@ -13,19 +13,11 @@ import requests
 
 from config.core.money import Money
 from gateways import xendit_codes, xendit_messages
-from gateways.base import (
-    Acknowledgement,
-    Confirms,
-    Disputes,
-    GatewayRejected,
-    GatewayUnavailable,
-    HttpMessage,
-    HttpReply,
-    QueryRequest,
-    Refunds,
-    ReportInvalid,
-    ReportStatus,
-)
+from gateways.abilities import Confirms, Disputes, Refunds
+from gateways.errors import GatewayRejected, GatewayUnavailable, ReportInvalid
+from gateways.notifications import Acknowledgement, HttpMessage, HttpReply
+from gateways.reports import ReportStatus
+from gateways.requests import QueryRequest
 from gateways.sandbox import xendit_rules
 from gateways.xendit import Xendit
 from gateways.xendit_codes import Failure, Refusal

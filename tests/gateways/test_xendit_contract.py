@@ -10,7 +10,10 @@ from typing import ClassVar
 
 import pytest
 
-from gateways.base import Confirms, GatewayUnavailable, HttpMessage, Report, ReportInvalid, ReportStatus
+from gateways.abilities import Confirms
+from gateways.errors import GatewayUnavailable, ReportInvalid
+from gateways.notifications import HttpMessage
+from gateways.reports import Report, ReportStatus
 from tests.gateways.contract.hearing import Hearing
 from tests.gateways.contract.paying import Paying
 from tests.gateways.contract.refunding import Refunding

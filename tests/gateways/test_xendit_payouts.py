@@ -15,18 +15,11 @@ import requests
 from config.core import ids
 from config.core.money import Money
 from gateways import xendit_messages
-from gateways.base import (
-    Confirms,
-    GatewayRejected,
-    GatewayUnavailable,
-    HttpMessage,
-    PayoutRequest,
-    Payouts,
-    Report,
-    ReportAbout,
-    ReportInvalid,
-    ReportStatus,
-)
+from gateways.abilities import Confirms, Payouts
+from gateways.errors import GatewayRejected, GatewayUnavailable, ReportInvalid
+from gateways.notifications import HttpMessage
+from gateways.reports import Report, ReportAbout, ReportStatus
+from gateways.requests import PayoutRequest
 from gateways.sandbox import xendit_rules
 from gateways.sandbox.state import Payout, World
 from gateways.sandbox.xendit_payouts import FAILING_ACCOUNTS, WAITING_ACCOUNT

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from config.core import ids
 from config.core.money import EXPONENTS, Money
 from gateways import xendit_messages as messages
-from gateways.base import DisputeReport, GatewayRejected, HttpMessage, Report, ReportInvalid, ReportStatus
+from gateways.errors import GatewayRejected, ReportInvalid
+from gateways.notifications import HttpMessage
+from gateways.reports import DisputeReport, Report, ReportStatus
 from gateways.xendit import Xendit
 
 TOKEN = "Qk3ZrW8mN1tYb6HcV0pLxE5sJdA9uGfT2oIqRn7XhKzMw4Bv"

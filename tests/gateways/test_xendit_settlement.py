@@ -12,7 +12,8 @@ import requests
 
 from config.core.money import Money
 from gateways import xendit_settlement
-from gateways.base import GatewayUnavailable, Refunds, SettlementApi, SettlementFiles
+from gateways.abilities import Refunds, SettlementApi, SettlementFiles
+from gateways.errors import GatewayUnavailable
 from gateways.sandbox.xendit import INVENTED
 from gateways.settlement import LineKind, SettlementFile, SettlementUnreadable
 from tests.gateways.drivers.xendit import XenditDriver

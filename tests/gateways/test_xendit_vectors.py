@@ -11,7 +11,9 @@ import pytest
 
 from config.core.money import Money
 from gateways import xendit, xendit_calls
-from gateways.base import HttpMessage, Report, ReportInvalid, ReportStatus
+from gateways.errors import ReportInvalid
+from gateways.notifications import HttpMessage
+from gateways.reports import Report, ReportStatus
 from gateways.sandbox import xendit_rules
 from gateways.xendit import Xendit
 

@@ -14,19 +14,12 @@ from config.core import ids
 from config.core.money import Money
 from gateways import registry
 from gateways import zalopay_messages as messages
-from gateways.base import (
-    Acknowledgement,
-    Captures,
-    CheckoutRequest,
-    GatewayRejected,
-    GatewayUnavailable,
-    HttpMessage,
-    Report,
-    ReportInvalid,
-    ReportStatus,
-    SettlementFiles,
-)
+from gateways.abilities import Captures, SettlementFiles
+from gateways.errors import GatewayRejected, GatewayUnavailable, ReportInvalid
+from gateways.notifications import Acknowledgement, HttpMessage
 from gateways.registry import GatewaySettingsError
+from gateways.reports import Report, ReportStatus
+from gateways.requests import CheckoutRequest
 from gateways.sandbox.server import RunningSandbox
 from gateways.sandbox.state import pretend
 from gateways.settlement import LineKind

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from gateways.base import ReportStatus
+from gateways.reports import ReportStatus
 from gateways.sandbox.server import RunningSandbox
 from tests.gateways.driver import Inbox
 from tests.gateways.drivers.zalopay import ZaloPayDriver

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from config.core import ids, strict_json
 from gateways import zalopay_messages as messages
-from gateways.base import HttpMessage, ReportInvalid
+from gateways.errors import ReportInvalid
+from gateways.notifications import HttpMessage
 from gateways.zalopay import ZaloPay
 
 GATEWAY = ZaloPay(app_id="2553", key1="PcY4iZIKFCIdgZvA6ueMcMHHUbRLYjPL", key2="kLtgPl8HHhfvMuDHPwKfgfsY4Ydm9eIz")

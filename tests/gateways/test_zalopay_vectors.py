@@ -11,7 +11,9 @@ import pytest
 
 from config.core.money import Money
 from gateways import zalopay_messages as messages
-from gateways.base import HttpMessage, ReportInvalid, ReportStatus
+from gateways.errors import ReportInvalid
+from gateways.notifications import HttpMessage
+from gateways.reports import ReportStatus
 from gateways.sandbox import zalopay_rules as rules
 from gateways.zalopay import ZaloPay
 

@@ -16,7 +16,7 @@ from config.core import deadletters, ids
 from config.core.clock import now
 from config.core.models import Approval, JobRun, User
 from config.core.money import Money
-from gateways.base import Report, ReportStatus
+from gateways.reports import Report, ReportStatus
 from payments.models import (
     Attempt,
     AttemptEvent,

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 from django.utils import timezone
 
-from gateways.base import HttpMessage, HttpReply
+from gateways.notifications import HttpMessage, HttpReply
 from ledger.models import JournalEntry, Posting
 from payments.models import Order, PaymentMethod
 from payments.services import checkout, notifications

@@ -22,7 +22,8 @@ from config.core import faultpoints
 from config.core.errors import DomainError
 from config.core.models import OutboxEvent
 from config.core.money import Money
-from gateways.base import DisputeReport, DisputeStatus, HttpMessage
+from gateways.notifications import HttpMessage
+from gateways.reports import DisputeReport, DisputeStatus
 from gateways.sandbox.faults import Fault
 from gateways.sandbox.provider import Outcome as PayerDoes
 from gateways.sandbox.web import BadRequest

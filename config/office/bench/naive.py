@@ -20,7 +20,7 @@ from rest_framework.views import APIView
 from config.core.models import AuditEntry, OutboxEvent
 from config.office.bench import server
 from config.office.bench.result import Check
-from gateways.base import HttpMessage
+from gateways.notifications import HttpMessage
 from payments.models import Attempt, AttemptEvent, Capture, GatewayAccount, Notification, Payment, ShopOrder
 from payments.services import accounts
 

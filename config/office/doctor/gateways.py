@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from config.core.breaker import State
 from config.core.crypto import CannotDecrypt
 from config.office.doctor.finding import Finding, ok, problem, warning
-from gateways.base import GatewayError
+from gateways.errors import GatewayError
 from payments import links
 from payments.models import Attempt, BreakerOverride, GatewayAccount, Notification
 from payments.services import accounts, breakers, gateway_watch

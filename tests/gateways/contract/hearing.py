@@ -6,12 +6,9 @@ import dataclasses
 
 import pytest
 
-from gateways.base import (
-    Acknowledgement,
-    HttpMessage,
-    ReportInvalid,
-    ReportStatus,
-)
+from gateways.errors import ReportInvalid
+from gateways.notifications import Acknowledgement, HttpMessage
+from gateways.reports import ReportStatus
 from tests.gateways.driver import Driver
 
 

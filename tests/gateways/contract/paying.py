@@ -9,10 +9,7 @@ import requests
 
 from config.core import ids
 from config.core.money import Money
-from gateways.base import (
-    ReportAbout,
-    ReportStatus,
-)
+from gateways.reports import ReportAbout, ReportStatus
 from tests.gateways.driver import Driver
 
 

@@ -5,14 +5,10 @@ from __future__ import annotations
 import pytest
 
 from config.core.money import Money
-from gateways.base import (
-    Gateway,
-    GatewayRejected,
-    GatewayUnavailable,
-    Refunds,
-    ReportAbout,
-    ReportStatus,
-)
+from gateways.abilities import Refunds
+from gateways.base import Gateway
+from gateways.errors import GatewayRejected, GatewayUnavailable
+from gateways.reports import ReportAbout, ReportStatus
 from tests.gateways.driver import Driver
 
 

@@ -7,9 +7,7 @@ import json
 
 import pytest
 
-from gateways.base import (
-    GatewayRejected,
-)
+from gateways.errors import GatewayRejected
 from tests.gateways.driver import Driver
 
 

@@ -6,10 +6,8 @@ import socket
 
 import pytest
 
-from gateways.base import (
-    GatewayUnavailable,
-    ReportStatus,
-)
+from gateways.errors import GatewayUnavailable
+from gateways.reports import ReportStatus
 from tests.gateways.driver import Driver
 
 

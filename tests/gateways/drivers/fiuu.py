@@ -11,7 +11,9 @@ from urllib.parse import parse_qsl, urlencode
 
 import requests
 
-from gateways.base import Acknowledgement, Checkout, CheckoutRequest, HttpMessage, ReportStatus
+from gateways.notifications import Acknowledgement, HttpMessage
+from gateways.reports import Checkout, ReportStatus
+from gateways.requests import CheckoutRequest
 from gateways.sandbox.fiuu import INVENTED
 from gateways.sandbox.server import RunningSandbox
 from tests.gateways.driver import Driver, Inbox

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from gateways.base import HttpMessage
+from gateways.notifications import HttpMessage
 from tests.gateways.driver import Driver
 
 

@@ -8,7 +8,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import requests
 
-from gateways.base import Acknowledgement, Checkout, CheckoutRequest, HttpMessage, ReportStatus
+from gateways.notifications import Acknowledgement, HttpMessage
+from gateways.reports import Checkout, ReportStatus
+from gateways.requests import CheckoutRequest
 from gateways.sandbox.server import RunningSandbox
 from tests.gateways.driver import Driver, Inbox
 

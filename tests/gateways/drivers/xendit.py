@@ -11,7 +11,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import requests
 
-from gateways.base import HttpMessage, ReportStatus
+from gateways.notifications import HttpMessage
+from gateways.reports import ReportStatus
 from gateways.sandbox.server import RunningSandbox
 from gateways.sandbox.xendit import INVENTED
 from tests.gateways.driver import Driver, Inbox

@@ -15,23 +15,12 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from config.core import ids, strict_json
 from config.core.money import Money
 from gateways import addresses
-from gateways.base import (
-    Acknowledgement,
-    Checkout,
-    CheckoutRequest,
-    Gateway,
-    GatewayRejected,
-    GatewayUnavailable,
-    HttpMessage,
-    HttpReply,
-    QueryRequest,
-    RefundRequest,
-    Report,
-    ReportAbout,
-    ReportInvalid,
-    ReportStatus,
-)
+from gateways.base import Gateway
+from gateways.errors import GatewayRejected, GatewayUnavailable, ReportInvalid
 from gateways.http import HttpClient, Timeouts
+from gateways.notifications import Acknowledgement, HttpMessage, HttpReply
+from gateways.reports import Checkout, Report, ReportAbout, ReportStatus
+from gateways.requests import CheckoutRequest, QueryRequest, RefundRequest
 
 HEADER: Final = "x-mekong-signature"
 CREATED: Final = ("merchant", "order", "amount", "currency", "pay_url")  # section 3

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from gateways.base import Acknowledgement, HttpMessage
+from gateways.notifications import Acknowledgement, HttpMessage
 from gateways.sandbox.server import RunningSandbox
 from tests.gateways.driver import Driver, Inbox
 

@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from gateways import registry
-from gateways.base import HttpMessage
+from gateways.notifications import HttpMessage
 from gateways.sandbox.server import RunningSandbox, start
 from ledger.models import JournalEntry
 from payments.models import Attempt, Capture, Payment, PaymentMethod

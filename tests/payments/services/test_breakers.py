@@ -15,7 +15,7 @@ from config.core.breaker import State
 from config.core.errors import InvalidInput
 from config.core.models import AuditEntry
 from config.core.money import Money
-from gateways.base import GatewayUnavailable
+from gateways.errors import GatewayUnavailable
 from gateways.sandbox.faults import Fault
 from payments import gauges
 from payments.errors import GatewayTimeout, GatewayTrouble

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from config.core.money import Money
-from gateways.base import DisputeReport, DisputeStatus
+from gateways.reports import DisputeReport, DisputeStatus
 from gateways.settlement import LineKind, SettlementLine
 from payments.models import AttemptEvent, Capture, Dispute, GatewayAccount, MoneyCase
 from payments.services import dispute_lines, disputes

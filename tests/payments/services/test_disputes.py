@@ -13,8 +13,8 @@ from django.db import IntegrityError, connection, transaction
 from config.core import approvals
 from config.core.models import OutboxEvent
 from config.core.money import Money
-from gateways.base import DisputeReport
-from gateways.base import DisputeStatus as Told
+from gateways.reports import DisputeReport
+from gateways.reports import DisputeStatus as Told
 from payments.errors import DisputeRefused, EvidenceRefused, PaymentDisputed, RefundTooMuch
 from payments.models import AttemptEvent, Capture, ClawBack, Dispute, DisputeEvidence, MoneyCase, Payment, Refund
 from payments.services import cases, dispute_answers, dispute_by_hand, dispute_decisions, disputes, evidence, refunds

@@ -15,7 +15,7 @@ from django.utils import timezone
 from config.core.errors import DomainError
 from config.core.models import OutboxEvent
 from config.core.money import Money
-from gateways.base import DisputeReport, DisputeStatus
+from gateways.reports import DisputeReport, DisputeStatus
 from ledger.models import JournalEntry
 from payments.models import AttemptEvent, Capture, Dispute, MoneyCase, Payment, Refund
 from payments.services import disputes, expiry, refunds

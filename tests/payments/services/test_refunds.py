@@ -14,7 +14,9 @@ from config.core import approvals, faultpoints
 from config.core.approvals import SelfApprovalRefused
 from config.core.models import OutboxEvent
 from config.core.money import Money
-from gateways.base import GatewayRejected, GatewayUnavailable, RefundRequest, Report
+from gateways.errors import GatewayRejected, GatewayUnavailable
+from gateways.reports import Report
+from gateways.requests import RefundRequest
 from gateways.sandbox.faults import Fault
 from payments.errors import RefundRefused, RefundTooMuch
 from payments.models import ClawBack, MoneyCase, Payment, Refund, RefundLine

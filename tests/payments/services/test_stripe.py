@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from config.core.money import Money
-from gateways.base import Disputes
+from gateways.abilities import Disputes
 from gateways.sandbox.courier import Parcel
 from gateways.sandbox.faults import Fault
 from gateways.sandbox.provider import Outcome
