@@ -6,23 +6,23 @@ that the sender knows a token, so whatever one tells is asked for again: docs/ga
 
 from __future__ import annotations
 
-import dataclasses
 import hmac
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final
 
 from config.core import ids, strict_json
-from gateways import addresses, channels, xendit_payouts, xendit_returns, xendit_settlement
+from gateways import addresses, channels, xendit_payouts, xendit_refunds, xendit_returns, xendit_settlement
 from gateways import xendit_answers as answers
 from gateways import xendit_codes as codes
 from gateways import xendit_messages as messages
+from gateways import xendit_queries as queries
+from gateways import xendit_values as values
 from gateways.base import Gateway
 from gateways.errors import GatewayRejected, GatewayUnavailable, ReportInvalid
-from gateways.http import Reply
 from gateways.notifications import Acknowledgement, HttpMessage, HttpReply
-from gateways.reports import Checkout, DisputeReport, Report, ReportAbout, ReportStatus
+from gateways.reports import Checkout, DisputeReport, Report, ReportStatus
 from gateways.requests import CheckoutRequest, PayoutRequest, QueryRequest, RefundRequest
 from gateways.settlement import SettlementFile
 from gateways.xendit_calls import Calls
@@ -85,15 +85,15 @@ class Xendit(Gateway):
         data = reply.data
         opened = messages.invoice_report(data)
         if (opened.reference, opened.money) != (request.reference, request.money):
-            raise self._odd("create", "the answer is about something else", reply)
-        identifier, url = messages.id_in(data.get("id")), messages.text_in(data.get("invoice_url"))
+            raise answers.odd("create", "the answer is about something else", reply)
+        identifier, url = values.id_in(data.get("id")), values.text_in(data.get("invoice_url"))
         if not identifier or not self._may_send_customers_to(url):
-            raise self._odd("create", "no id, or invoice_url is not on one of Xendit's hosts", reply)
+            raise answers.odd("create", "no id, or invoice_url is not on one of Xendit's hosts", reply)
         return Checkout(
             pay_url=url,
             gateway_transaction_id=identifier,
-            request=messages.masked(body),
-            response=messages.masked(data),
+            request=values.masked(body),
+            response=values.masked(data),
         )
 
     def _invoice(self, request: CheckoutRequest) -> dict[str, object]:
@@ -104,9 +104,9 @@ class Xendit(Gateway):
         lifetime = min(request.expires_at - request.created_at, LONGEST_INVOICE)
         body: dict[str, object] = {
             "external_id": request.reference,
-            "amount": messages.major_units(request.money),
+            "amount": values.major_units(request.money),
             "currency": request.money.currency,
-            "description": messages.free_text(request.description, limit=250) or request.reference,
+            "description": values.free_text(request.description, limit=250) or request.reference,
             "invoice_duration": max(int(lifetime.total_seconds()), 1),
             "success_redirect_url": self._way_back(request, xendit_returns.PAID),
             "failure_redirect_url": self._way_back(request, xendit_returns.FAILED),
@@ -117,9 +117,9 @@ class Xendit(Gateway):
         if request.locale.startswith("en"):
             body["locale"] = "en"  # other values are not confirmed; without one Xendit chooses by country
         customer = {
-            "given_names": messages.free_text(request.buyer_name, limit=200),
-            "email": messages.free_text(request.buyer_email, limit=200),
-            "mobile_number": messages.phone_in(request.buyer_phone),
+            "given_names": values.free_text(request.buyer_name, limit=200),
+            "email": values.free_text(request.buyer_email, limit=200),
+            "mobile_number": values.phone_in(request.buyer_phone),
         }
         if any(customer.values()):
             body["customer"] = {name: value for name, value in customer.items() if value}
@@ -174,19 +174,19 @@ class Xendit(Gateway):
         if not identifier:
             return _unknown(report)
         if kind == messages.INVOICE:
-            return self._asked_invoice(identifier) or _unknown(report)
+            return queries.invoice(self._calls, identifier) or _unknown(report)
         if kind == messages.REFUND:
-            return self._asked_refund(identifier) or _unknown(report)
+            return xendit_refunds.asked(self._calls, identifier) or _unknown(report)
         if kind == messages.PAYOUT:
             return xendit_payouts.asked(self._calls, identifier) or _unknown(report)
         if not xendit_returns.REFERENCE.fullmatch(report.reference):
             # An invoice's payment may be told a second time under a reference that Xendit made: not ours to book.
             return _unknown(report)
-        if invoices := self._invoices(report.reference):
-            return _one_answer(report.reference, invoices)
+        if invoices := queries.invoices_of(self._calls, report.reference):
+            return queries.one_answer(report.reference, invoices)
         if kind == messages.SESSION:
-            return self._asked_session(identifier) or _unknown(report)
-        return self._asked_payment(identifier) or _unknown(report)
+            return queries.session(self._calls, identifier) or _unknown(report)
+        return queries.payment(self._calls, identifier) or _unknown(report)
 
     @property
     def _tokens(self) -> tuple[str, ...]:
@@ -200,61 +200,11 @@ class Xendit(Gateway):
         Raises GatewayRejected where Xendit does not take our key.
         """
         try:
-            return self._asked(request)
+            return queries.query(self._calls, request)
         except GatewayUnavailable as error:
             if codes.refusal(error.code) is not codes.Refusal.AUTH_ERROR:
                 raise
             raise GatewayRejected(str(error), code=error.code, raw=error.raw) from error
-
-    def _asked(self, request: QueryRequest) -> Report:
-        known = request.gateway_transaction_id
-        if known.startswith("py-"):
-            return self._asked_payment(known) or self._lost(request)
-        if known:
-            return self._asked_invoice(known, reference=request.reference) or self._lost(request)
-        invoices = self._invoices(request.reference)
-        if not invoices:
-            return Report(reference=request.reference, status=ReportStatus.NOT_FOUND)
-        return _one_answer(request.reference, invoices)
-
-    def _lost(self, request: QueryRequest) -> Report:
-        """Xendit told us an id and now has no such thing: another account's key, perhaps. That is no end of a payment."""
-        return Report(reference=request.reference, status=ReportStatus.UNKNOWN, code="not_found")
-
-    def _asked_invoice(self, identifier: str, *, reference: str = "") -> Report | None:
-        reply = self._calls.get(f"/v2/invoices/{identifier}", operation="query")
-        if reply is None:
-            return None
-        report = messages.invoice_report(reply.data)
-        if reply.data.get("id") != identifier or (reference and report.reference != reference):
-            raise self._odd("query", "the answer is about another invoice", reply)
-        return report
-
-    def _invoices(self, reference: str) -> list[Report]:
-        """Every invoice by this reference; a create that was repeated somewhere left more than one."""
-        reply = self._calls.get("/v2/invoices", [("external_id", reference)], operation="query")
-        if reply is None:
-            return []
-        reports = [messages.invoice_report(one) for one in answers.items(reply.data)]
-        return [one for one in reports if one.reference == reference]
-
-    def _asked_payment(self, identifier: str) -> Report | None:
-        reply = self._calls.get(f"/v3/payments/{identifier}", operation="query")
-        if reply is None:
-            return None
-        if reply.data.get("payment_id") != identifier:
-            raise self._odd("query", "the answer is about another payment", reply)
-        return messages.payment_report(reply.data)
-
-    def _asked_session(self, identifier: str) -> Report | None:
-        """COMPLETED says that the customer was through with the page; the payment tells of the money."""
-        reply = self._calls.get(f"/sessions/{identifier}", operation="query")
-        if reply is None:
-            return None
-        payment = messages.id_in(reply.data.get("payment_id"))
-        if reply.data.get("status") == "COMPLETED" and payment:
-            return self._asked_payment(payment)
-        return messages.session_report(reply.data)
 
     # --- refunds -----------------------------------------------------------------------------------------------------
 
@@ -269,57 +219,12 @@ class Xendit(Gateway):
         return any(one.refundable for one in rows if self.country in ("", one.country))
 
     def refund(self, request: RefundRequest) -> Report:
-        """Ask for a refund; the answer is PENDING and the end comes later. Its reference is the idempotency key.
-
-        Only one refund of a payment may be open at Xendit: REFUND_IN_PROGRESS is an unknown outcome here, so that the
-        refund is looked for, not found, and sent again when the other one has ended.
-        """
-        body: dict[str, object] = {
-            **self._refunded_thing(request),
-            "reference_id": request.reference,
-            "amount": messages.major_units(request.money),
-            "currency": request.money.currency,
-            "reason": "REQUESTED_BY_CUSTOMER",
-        }
-        reply = self._calls.post("/refunds", body, operation="refund", headers={"idempotency-key": request.reference})
-        if reply.status >= 400:
-            raise answers.problem("refund", reply)
-        report = messages.refund_report(reply.data)
-        if (report.reference, report.money) != (request.reference, request.money):
-            raise self._odd("refund", "the answer is about something else", reply)
-        return report
+        """Ask for a refund; the answer is PENDING and the end comes later. Its reference is the idempotency key."""
+        return xendit_refunds.refund(self._calls, request)
 
     def query_refund(self, request: RefundRequest) -> Report:
         """Ask about a refund by Xendit's id, or look for ours among those of its payment."""
-        if request.gateway_refund_id:
-            found = self._asked_refund(request.gateway_refund_id)
-            if found is not None and found.reference == request.reference:
-                return found
-            return _no_refund(request, ReportStatus.UNKNOWN)
-        thing = [(name, str(value)) for name, value in self._refunded_thing(request).items()]
-        for item in self._calls.listed("/refunds", [*thing, ("limit", "100")], operation="refund_query"):
-            if item.get("reference_id") == request.reference:
-                return messages.refund_report(item)
-        return _no_refund(request, ReportStatus.NOT_FOUND)
-
-    def _refunded_thing(self, request: RefundRequest) -> dict[str, object]:
-        """What a refund is of: an invoice, or the request of a payment of API v3."""
-        known = request.gateway_transaction_id
-        if not known.startswith("py-"):
-            return {"invoice_id": known}
-        reply = self._calls.get(f"/v3/payments/{known}", operation="query")
-        payment_request = messages.id_in(reply.data.get("payment_request_id")) if reply else ""
-        if not payment_request:
-            raise GatewayUnavailable("xendit refund: the payment's request is not told", code="no_payment_request")
-        return {"payment_request_id": payment_request}
-
-    def _asked_refund(self, identifier: str) -> Report | None:
-        reply = self._calls.get(f"/refunds/{identifier}", operation="refund_query")
-        if reply is None:
-            return None
-        if reply.data.get("id") != identifier:
-            raise self._odd("refund_query", "the answer is about another refund", reply)
-        return messages.refund_report(reply.data)
+        return xendit_refunds.query(self._calls, request)
 
     # --- payouts -----------------------------------------------------------------------------------------------------
 
@@ -358,10 +263,6 @@ class Xendit(Gateway):
             plain_http_hosts=self.plain_http_hosts,
         )
 
-    @staticmethod
-    def _odd(operation: str, what: str, reply: Reply) -> GatewayUnavailable:
-        return GatewayUnavailable(f"xendit {operation}: {what}", code="echo", raw=messages.masked(reply.data))
-
 
 def proves(token: str, headers: Mapping[str, str]) -> bool:
     """Whether a message's token is the configured one, in constant time. No token proves nothing, an empty one least."""
@@ -378,21 +279,5 @@ def _codes(channel: str) -> list[str]:
     return [code.strip() for code in channel.split(",") if code.strip()]
 
 
-def _one_answer(reference: str, invoices: Sequence[Report]) -> Report:
-    """What several invoices of one reference come to: each one that was paid is money of its own."""
-    paid = [one for one in invoices if one.status is ReportStatus.PAID]
-    if paid:
-        return dataclasses.replace(paid[0], others=tuple(paid[1:]))
-    for status in (ReportStatus.PENDING, ReportStatus.UNKNOWN):
-        for one in invoices:
-            if one.status is status:
-                return one
-    return invoices[0]
-
-
 def _unknown(report: Report) -> Report:
     return Report(reference=report.reference, status=ReportStatus.UNKNOWN, about=report.about, code="not_found")
-
-
-def _no_refund(request: RefundRequest, status: ReportStatus) -> Report:
-    return Report(reference=request.reference, status=status, about=ReportAbout.REFUND)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from config.core import strict_json
 from gateways import xendit_codes as codes
-from gateways import xendit_messages as messages
+from gateways import xendit_values as values
 from gateways.errors import GatewayRejected, GatewayUnavailable
 from gateways.http import Reply
 from gateways.xendit_codes import Refusal
@@ -38,13 +38,13 @@ def items(data: Mapping[str, object]) -> list[dict[str, Any]]:
 
 def error_code(reply: Reply) -> str:
     """The refusal's name, or its HTTP status where it has none."""
-    return messages.text_in(reply.data.get("error_code")) or f"http_{reply.status}"
+    return values.text_in(reply.data.get("error_code")) or f"http_{reply.status}"
 
 
 def problem(operation: str, reply: Reply) -> GatewayRejected | GatewayUnavailable:
     """A definite no where the answer proves one, else an unknown outcome."""
     code = error_code(reply)
-    text, raw = f"xendit {operation}: {code}{_wrong_fields(reply)}", messages.masked(reply.data)
+    text, raw = f"xendit {operation}: {code}{_wrong_fields(reply)}", values.masked(reply.data)
     meaning = codes.refusal(code)
     if meaning is Refusal.RATE_LIMITED and operation == "create":
         seconds = reply.headers.get("rate-limit-reset", "")
@@ -58,13 +58,18 @@ def problem(operation: str, reply: Reply) -> GatewayRejected | GatewayUnavailabl
 def unanswered(operation: str, reply: Reply) -> GatewayUnavailable:
     """A question that was not answered, whatever the reason: nothing is known."""
     return GatewayUnavailable(
-        f"xendit {operation}: {error_code(reply)}", code=error_code(reply), raw=messages.masked(reply.data)
+        f"xendit {operation}: {error_code(reply)}", code=error_code(reply), raw=values.masked(reply.data)
     )
+
+
+def odd(operation: str, what: str, reply: Reply) -> GatewayUnavailable:
+    """An answer about something else than what was asked: nothing is known."""
+    return GatewayUnavailable(f"xendit {operation}: {what}", code="echo", raw=values.masked(reply.data))
 
 
 def _wrong_fields(reply: Reply) -> str:
     """The paths of the fields that Xendit found wrong; not its texts, which repeat what was sent."""
     errors = reply.data.get("errors")
     listed = [one for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
-    found = [messages.text_in(one.get("path")) for one in listed]
+    found = [values.text_in(one.get("path")) for one in listed]
     return f" ({', '.join(found)})" if any(found) else ""

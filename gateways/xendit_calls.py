@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gateways import xendit_answers as answers
-from gateways import xendit_messages as messages
+from gateways import xendit_values as values
 from gateways.errors import GatewayUnavailable
 from gateways.http import JSON_TYPE, HttpClient, Reply, Timeouts
 
@@ -37,7 +37,7 @@ class Calls:
         """Send once. Raises GatewayUnavailable; what the answer says is the caller's matter."""
         return self._client.post_bytes(
             self._address(path),
-            messages.to_json(body).encode(),
+            values.to_json(body).encode(),
             content_type=JSON_TYPE,
             operation=operation,
             headers={**self._headers(path), **(headers or {})},
@@ -64,7 +64,7 @@ class Calls:
                 raise GatewayUnavailable(f"xendit {operation}: there is no such list", code="no_list")
             page = answers.items(reply.data)
             yield from page
-            last = messages.id_in(page[-1].get("id")) if page else ""
+            last = values.id_in(page[-1].get("id")) if page else ""
             if reply.data.get("has_more") is not True or not last:
                 return
             after = [("after_id", last)]

@@ -6,111 +6,26 @@ reference and webhook pages. Nothing here touches the network.
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from decimal import Decimal
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
-from config.core.money import Money, MoneyError, total
+from config.core.money import Money, total
 from gateways import xendit_codes as codes
-from gateways.errors import GatewayRejected, ReportInvalid
+from gateways import xendit_values as values
+from gateways.errors import ReportInvalid
 from gateways.reports import DisputeReport, DisputeStatus, Report, ReportAbout, ReportStatus
 
 INVOICE_CURRENCIES: Final = ("IDR", "PHP", "THB", "VND", "MYR", "USD")
-WHOLE_CURRENCIES: Final = ("IDR", "VND")
-"""Currencies that Xendit takes without decimals, whatever ISO 4217 says of them."""
 INVOICE, PAYMENT, SESSION, REFUND, PAYOUT, DISPUTE = "invoice", "payment", "session", "refund", "payout", "dispute"
 """What an object is; the first entry of a report's `raw`."""
 
-_AMOUNT: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,4})?")
-_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
-_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]+")
-_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _PAYMENT_EVENTS: Final = frozenset(
     {"payment.capture", "payment.succeeded", "payment.authorization", "payment.failure", "payment.expiry"}
 )
 _SESSION_EVENTS: Final = frozenset({"payment_session.completed", "payment_session.expired"})
 _REFUND_EVENTS: Final = frozenset({"refund.succeeded", "refund.failed"})
 _PAYOUT_EVENTS: Final = frozenset({"payout.succeeded", "payout.failed", "payout.reversed"})
-_STORED: Final = frozenset(
-    [
-        "amount",
-        "capture_id",
-        "category",
-        "channel_code",
-        "country",
-        "created",
-        "created_at",
-        "currency",
-        "due_date",
-        "estimated_arrival_time",
-        "error_code",
-        "event",
-        "expires_at",
-        "expiry_date",
-        "external_id",
-        "failure_code",
-        "fees",
-        "id",
-        "invoice_duration",
-        "invoice_id",
-        "invoice_url",
-        "locale",
-        "paid_amount",
-        "paid_at",
-        "payment_channel",
-        "payment_id",
-        "payment_link_url",
-        "payment_method",
-        "payment_methods",
-        "payment_request_id",
-        "payment_session_id",
-        "reason",
-        "reference_id",
-        "request_amount",
-        "should_send_email",
-        "status",
-        "status_reason",
-        "updated",
-        "updated_at",
-        "user_id",
-    ]
-)
-
-
-# --- Writing ---------------------------------------------------------------------------------------------------------
-def to_json(value: object) -> str:
-    """JSON in which a Decimal is a number with exactly its digits: neither a float nor an exponent comes near money."""
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{json.dumps(str(name))}: {to_json(one)}" for name, one in value.items()) + "}"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return "[" + ", ".join(map(to_json, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
-
-
-def major_units(money: Money) -> Decimal:
-    """The amount as Xendit counts. Raises GatewayRejected for decimals that it does not take."""
-    amount = money.decimal
-    if money.currency in WHOLE_CURRENCIES:
-        if amount != amount.to_integral_value():
-            raise GatewayRejected(f"Xendit takes whole {money.currency} only", code="amount_precision")
-        return amount.quantize(Decimal(1))
-    return amount
-
-
-def free_text(text: str, *, limit: int) -> str:
-    """Text on one line, without half characters, within a length."""
-    return _CONTROLS.sub(" ", text.encode(errors="replace").decode()).strip()[:limit]
-
-
-def phone_in(text: str) -> str:
-    """A telephone number as Xendit wants it (E.164), "" for what is none."""
-    number = re.sub(r"[ .()-]", "", text)
-    return number if _E164.fullmatch(number) else ""
 
 
 # --- Webhooks --------------------------------------------------------------------------------------------------------
@@ -119,9 +34,9 @@ def told(data: Mapping[str, Any]) -> tuple[Report | DisputeReport, ...]:
 
     Raises ReportInvalid for what is no message of Xendit's at all.
     """
-    event = text_in(data.get("event"))
+    event = values.text_in(data.get("event"))
     if not event:
-        if not id_in(data.get("id")) or "external_id" not in data or "status" not in data:
+        if not values.id_in(data.get("id")) or "external_id" not in data or "status" not in data:
             raise ReportInvalid("xendit: neither an invoice nor an event")
         return (invoice_report(data),)
     if event.startswith("dispute."):
@@ -154,53 +69,53 @@ def invoice_report(data: Mapping[str, Any]) -> Report:
     """An invoice. Its own id names the money: an invoice is paid once, every answer and webhook has the id, and it is
     the same for PAID and for the SETTLED that follows; `payment_id` stands in webhooks only.
     """
-    word, identifier = text_in(data.get("status")), id_in(data.get("id"))
+    word, identifier = values.text_in(data.get("status")), values.id_in(data.get("id"))
     money, status = _invoice_money(data), codes.INVOICE_STATUSES.get(word, ReportStatus.UNKNOWN)
     if status is ReportStatus.PAID and (money is None or not identifier):
         status = ReportStatus.UNKNOWN  # money without its amount or its number: ask again rather than book it
     is_paid = status is ReportStatus.PAID
     return Report(
-        reference=text_in(data.get("external_id")),
+        reference=values.text_in(data.get("external_id")),
         status=status,
         money=money,
         gateway_transaction_id=identifier if is_paid else "",
-        occurred_at=(time_in(data.get("paid_at")) if is_paid else None) or time_in(data.get("updated")),
+        occurred_at=(values.time_in(data.get("paid_at")) if is_paid else None) or values.time_in(data.get("updated")),
         code=word,
         event_id=f"{INVOICE}/{identifier}/{word}",
-        raw={"object": INVOICE, **masked(data)},
+        raw={"object": INVOICE, **values.masked(data)},
     )
 
 
 def _invoice_money(data: Mapping[str, Any]) -> Money | None:
     """What came for us. Fees that the customer bears come on top of the amount and are Xendit's, not ours."""
-    currency = text_in(data.get("currency")) or "IDR"  # the document's default
-    asked, paid = amount_in(data.get("amount"), currency), amount_in(data.get("paid_amount"), currency)
+    currency = values.text_in(data.get("currency")) or "IDR"  # the document's default
+    asked, paid = values.amount_in(data.get("amount"), currency), values.amount_in(data.get("paid_amount"), currency)
     if asked is None or paid is None:
         return paid or asked
     fees = data.get("fees")
-    values = [amount_in(one.get("value"), currency) for one in fees if isinstance(one, dict)] if fees else []
-    known = [one for one in values if one is not None]
+    parts = [values.amount_in(one.get("value"), currency) for one in fees if isinstance(one, dict)] if fees else []
+    known = [one for one in parts if one is not None]
     return asked if paid == asked + total(known, currency) else paid
 
 
 def payment_report(data: Mapping[str, Any]) -> Report:
     """A payment of API v3; its money is what was captured."""
-    word, identifier = text_in(data.get("status")), id_in(data.get("payment_id"))
+    word, identifier = values.text_in(data.get("status")), values.id_in(data.get("payment_id"))
     status, money = codes.PAYMENT_STATUSES.get(word, ReportStatus.UNKNOWN), _captured(data)
     has_money = status in (ReportStatus.PAID, ReportStatus.AUTHORIZED)
     if has_money and (money is None or not identifier):
         status, has_money = ReportStatus.UNKNOWN, False
-    failed = text_in(data.get("failure_code")).strip() or _network_failure(data)
+    failed = values.text_in(data.get("failure_code")).strip() or _network_failure(data)
     return Report(
-        reference=text_in(data.get("reference_id")),
+        reference=values.text_in(data.get("reference_id")),
         status=status,
         money=money,
         gateway_transaction_id=identifier if has_money else "",
-        occurred_at=_captured_at(data) or time_in(data.get("updated")),
+        occurred_at=_captured_at(data) or values.time_in(data.get("updated")),
         code=failed or word,
         message=codes.failure(failed).value if failed else "",
         event_id=f"{PAYMENT}/{identifier}/{word}",
-        raw={"object": PAYMENT, **masked(data)},
+        raw={"object": PAYMENT, **values.masked(data)},
     )
 
 
@@ -208,7 +123,7 @@ def _network_failure(data: Mapping[str, Any]) -> str:
     """Why a card's network said no, where Xendit gives no failure code of its own."""
     details = data.get("payment_details")
     authorized = details.get("authorization_data") if isinstance(details, dict) else None
-    code = text_in(authorized.get("network_response_code")) if isinstance(authorized, dict) else ""
+    code = values.text_in(authorized.get("network_response_code")) if isinstance(authorized, dict) else ""
     return codes.NETWORK_CODES.get(code, "") if data.get("status") == "FAILED" else ""
 
 
@@ -218,145 +133,95 @@ def _captures(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _captured(data: Mapping[str, Any]) -> Money | None:
-    currency = text_in(data.get("currency"))
-    amounts = [amount_in(one.get("capture_amount"), currency) for one in _captures(data)]
+    currency = values.text_in(data.get("currency"))
+    amounts = [values.amount_in(one.get("capture_amount"), currency) for one in _captures(data)]
     if amounts:
         known = [one for one in amounts if one is not None]
         return total(known, currency) if len(known) == len(amounts) else None
-    return amount_in(data.get("request_amount"), currency)
+    return values.amount_in(data.get("request_amount"), currency)
 
 
 def _captured_at(data: Mapping[str, Any]) -> datetime | None:
-    times = [time_in(one.get("capture_timestamp")) for one in _captures(data)]
+    times = [values.time_in(one.get("capture_timestamp")) for one in _captures(data)]
     return max((one for one in times if one is not None), default=None)
 
 
 def session_report(data: Mapping[str, Any]) -> Report:
     """A payment session. It never tells of money by itself: its payment does."""
-    word, identifier = text_in(data.get("status")), id_in(data.get("payment_session_id"))
+    word, identifier = values.text_in(data.get("status")), values.id_in(data.get("payment_session_id"))
     return Report(
-        reference=text_in(data.get("reference_id")),
+        reference=values.text_in(data.get("reference_id")),
         status=codes.SESSION_STATUSES.get(word, ReportStatus.UNKNOWN),
-        money=amount_in(data.get("amount"), text_in(data.get("currency"))),
-        occurred_at=time_in(data.get("updated")),
+        money=values.amount_in(data.get("amount"), values.text_in(data.get("currency"))),
+        occurred_at=values.time_in(data.get("updated")),
         code=word,
         event_id=f"{SESSION}/{identifier}/{word}",
-        raw={"object": SESSION, **masked(data)},
+        raw={"object": SESSION, **values.masked(data)},
     )
 
 
 def refund_report(data: Mapping[str, Any]) -> Report:
     """A refund. SUCCEEDED: the channel took it over; the customer's account may show it later."""
-    word, identifier = text_in(data.get("status")), id_in(data.get("id"))
+    word, identifier = values.text_in(data.get("status")), values.id_in(data.get("id"))
     status = codes.REFUND_STATUSES.get(word, ReportStatus.UNKNOWN)
     return Report(
-        reference=text_in(data.get("reference_id")),
+        reference=values.text_in(data.get("reference_id")),
         status=status if identifier else ReportStatus.UNKNOWN,
         about=ReportAbout.REFUND,
-        money=amount_in(data.get("amount"), text_in(data.get("currency"))),
+        money=values.amount_in(data.get("amount"), values.text_in(data.get("currency"))),
         gateway_transaction_id=identifier,
-        occurred_at=time_in(data.get("updated")),
-        code=text_in(data.get("failure_code")) or word,
+        occurred_at=values.time_in(data.get("updated")),
+        code=values.text_in(data.get("failure_code")) or word,
         message="",
         event_id=f"{REFUND}/{identifier}/{word}",
-        raw={"object": REFUND, **masked(data)},
+        raw={"object": REFUND, **values.masked(data)},
     )
 
 
 def payout_report(data: Mapping[str, Any]) -> Report:
     """A payout. One that was given back after it had succeeded is a failed one, with the code REVERSED."""
-    word, identifier = text_in(data.get("status")), id_in(data.get("id"))
-    money = amount_in(data.get("amount"), text_in(data.get("currency")))
+    word, identifier = values.text_in(data.get("status")), values.id_in(data.get("id"))
+    money = values.amount_in(data.get("amount"), values.text_in(data.get("currency")))
     status = codes.PAYOUT_STATUSES.get(word, ReportStatus.UNKNOWN)
     return Report(
-        reference=text_in(data.get("reference_id")),
+        reference=values.text_in(data.get("reference_id")),
         status=status if identifier and money is not None else ReportStatus.UNKNOWN,
         about=ReportAbout.PAYOUT,
         money=money,
         gateway_transaction_id=identifier,
-        occurred_at=time_in(data.get("updated")),
-        code=word if word == "REVERSED" else text_in(data.get("failure_code")) or word,
+        occurred_at=values.time_in(data.get("updated")),
+        code=word if word == "REVERSED" else values.text_in(data.get("failure_code")) or word,
         event_id=f"{PAYOUT}/{identifier}/{word}",
-        raw={"object": PAYOUT, **masked(data), **_masked_account(data)},
+        raw={"object": PAYOUT, **values.masked(data), **_masked_account(data)},
     )
 
 
 def _masked_account(data: Mapping[str, Any]) -> dict[str, object]:
     """The last digits of a long account number, as staff read it out to a bank; nothing of a short one."""
     properties = data.get("channel_properties")
-    number = text_in(properties.get("account_number")) if isinstance(properties, dict) else ""
+    number = values.text_in(properties.get("account_number")) if isinstance(properties, dict) else ""
     return {"account_number": "*" * 4 + (number[-4:] if len(number) >= 10 else "")} if number else {}
 
 
 def dispute_report(data: Mapping[str, Any]) -> DisputeReport | None:
     """A dispute, whose body is flat; None for one without an id or in a status that nobody listed."""
-    identifier, status = id_in(data.get("id")), codes.DISPUTE_STATUSES.get(text_in(data.get("status")))
+    identifier, status = values.id_in(data.get("id")), codes.DISPUTE_STATUSES.get(values.text_in(data.get("status")))
     if not identifier or status is None:
         return None
     amounts, category = data.get("amount"), data.get("category")
     amounts = amounts if isinstance(amounts, dict) else {}
-    currency = text_in(data.get("currency"))
-    first, last = (amount_in(amounts.get(name), currency) for name in ("initial", "terminal"))
+    currency = values.text_in(data.get("currency"))
+    first, last = (values.amount_in(amounts.get(name), currency) for name in ("initial", "terminal"))
     has_ended = status in (DisputeStatus.WON, DisputeStatus.LOST)
     return DisputeReport(
         dispute_id=identifier,
         status=status,
         money=last if has_ended and last else first,
-        reference=text_in(data.get("reference_id")),
-        gateway_transaction_id=id_in(data.get("payment_id")),
-        reason=text_in(category.get("name") if isinstance(category, dict) else data.get("status_reason")),
-        respond_by=time_in(data.get("due_date")),
-        occurred_at=time_in(data.get("updated_at")),
-        event_id=f"{text_in(data.get('event'))}/{identifier}/{text_in(data.get('updated_at'))}",
-        raw={"object": DISPUTE, **masked(data)},
+        reference=values.text_in(data.get("reference_id")),
+        gateway_transaction_id=values.id_in(data.get("payment_id")),
+        reason=values.text_in(category.get("name") if isinstance(category, dict) else data.get("status_reason")),
+        respond_by=values.time_in(data.get("due_date")),
+        occurred_at=values.time_in(data.get("updated_at")),
+        event_id=f"{values.text_in(data.get('event'))}/{identifier}/{values.text_in(data.get('updated_at'))}",
+        raw={"object": DISPUTE, **values.masked(data)},
     )
-
-
-# --- Values ----------------------------------------------------------------------------------------------------------
-def amount_in(value: object, currency: str) -> Money | None:
-    """An amount in major units, a JSON number or its text; None for what is no amount of that currency."""
-    if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
-        return None
-    if isinstance(value, str) and not _AMOUNT.fullmatch(value):
-        return None
-    try:
-        money = Money.parse(value, currency)
-    except MoneyError:
-        return None
-    return money if money.minor >= 0 else None
-
-
-def time_in(value: object) -> datetime | None:
-    """An ISO 8601 moment with its zone; None for anything else."""
-    if not isinstance(value, str) or len(value) > 40:
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return moment.astimezone(UTC) if moment.tzinfo else None
-
-
-def text_in(value: object) -> str:
-    """The text, or nothing where there is none."""
-    return value if isinstance(value, str) else ""
-
-
-def id_in(value: object) -> str:
-    """An id that can be put into an address; "" for anything else."""
-    return value if isinstance(value, str) and _ID.fullmatch(value) else ""
-
-
-def masked(data: Mapping[str, Any]) -> dict[str, object]:
-    """Only what is listed is kept, as plain JSON: nothing about the payer, no account number, no card."""
-    return {name: _plain(value) for name, value in data.items() if name in _STORED}
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    if isinstance(value, dict):
-        return {str(name): _plain(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [_plain(one) for one in value]
-    return value

@@ -12,8 +12,8 @@ from typing import Final
 
 from gateways import xendit_answers as answers
 from gateways import xendit_messages as messages
-from gateways.errors import GatewayRejected, GatewayUnavailable
-from gateways.http import Reply
+from gateways import xendit_values as values
+from gateways.errors import GatewayRejected
 from gateways.reports import Report, ReportAbout, ReportStatus
 from gateways.requests import PayoutRequest
 from gateways.xendit_calls import Calls
@@ -37,9 +37,9 @@ def create(calls: Calls, request: PayoutRequest) -> Report:
             "account_number": request.account_number,
             "account_holder_name": request.account_holder,
         },
-        "amount": messages.major_units(request.money),
+        "amount": values.major_units(request.money),
         "currency": request.money.currency,
-        "description": messages.free_text(request.description, limit=LONGEST_DESCRIPTION) or request.reference,
+        "description": values.free_text(request.description, limit=LONGEST_DESCRIPTION) or request.reference,
     }
     reply = calls.post(PATH, body, operation="payout", headers={"idempotency-key": request.reference})
     if reply.status >= 400:
@@ -47,7 +47,7 @@ def create(calls: Calls, request: PayoutRequest) -> Report:
     report = messages.payout_report(reply.data)
     told = (report.reference, report.money, reply.data.get("channel_code"))
     if told != (request.reference, request.money, request.channel) or not report.gateway_transaction_id:
-        raise _odd("payout", "the answer is about something else", reply)
+        raise answers.odd("payout", "the answer is about something else", reply)
     return report
 
 
@@ -69,7 +69,7 @@ def asked(calls: Calls, identifier: str) -> Report | None:
     if reply is None:
         return None
     if reply.data.get("id") != identifier:
-        raise _odd("payout_query", "the answer is about another payout", reply)
+        raise answers.odd("payout_query", "the answer is about another payout", reply)
     return messages.payout_report(reply.data)
 
 
@@ -87,7 +87,3 @@ def _one_answer(request: PayoutRequest, reports: list[Report]) -> Report:
 
 def _none(request: PayoutRequest, status: ReportStatus) -> Report:
     return Report(reference=request.reference, status=status, about=ReportAbout.PAYOUT)
-
-
-def _odd(operation: str, what: str, reply: Reply) -> GatewayUnavailable:
-    return GatewayUnavailable(f"xendit {operation}: {what}", code="echo", raw=messages.masked(reply.data))

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from config.core.money import Money
-from gateways import xendit_messages as messages
+from gateways import xendit_values as values
 from gateways.settlement import LineKind, SettlementFile, SettlementLine, SettlementUnreadable
 from gateways.settlement_columns import plain
 from gateways.settlement_sheet import FORMULA, Row, sheets
@@ -153,7 +153,7 @@ def _of_report(number: int, cells: Mapping[str, str]) -> Movement | None:
         raise SettlementUnreadable(
             f"Row {number}: amount, fee, VAT and net do not agree.", row=number, column="Net Amount"
         )
-    moment = messages.time_in(cells["settled"]) or messages.time_in(cells["updated"])
+    moment = values.time_in(cells["settled"]) or values.time_in(cells["updated"])
     return Movement(
         row=number,
         kind=kind,
@@ -171,7 +171,7 @@ def _of_report(number: int, cells: Mapping[str, str]) -> Movement | None:
 def _amount(text: str, currency: str, *, row: int, column: str) -> Money:
     """An amount without its sign; thousands may be set apart by commas. Nothing is nought."""
     bare = text.lstrip("-").replace(",", "") or "0"
-    money = messages.amount_in(bare, currency)
+    money = values.amount_in(bare, currency)
     if money is None:
         raise SettlementUnreadable(
             f"Row {row}: {column} is no amount of {currency or 'any currency'}.", row=row, column=column
@@ -194,25 +194,25 @@ def files(rows: Sequence[Mapping[str, Any]]) -> Iterator[SettlementFile]:
 
 
 def _of_api(number: int, row: Mapping[str, Any]) -> Movement | None:
-    kind, currency = messages.text_in(row.get("type")), messages.text_in(row.get("currency"))
+    kind, currency = values.text_in(row.get("type")), values.text_in(row.get("currency"))
     is_payment = kind in ("PAYMENT", "IN_PERSON_PAYMENT")
-    status, settled = messages.text_in(row.get("status")), messages.text_in(row.get("settlement_status"))
+    status, settled = values.text_in(row.get("status")), values.text_in(row.get("settlement_status"))
     if not _counts(status, settled, is_payment=is_payment):
         return None
-    amount, net = messages.amount_in(row.get("amount"), currency), messages.amount_in(row.get("net_amount"), currency)
-    moment = messages.time_in(row.get("updated"))
+    amount, net = values.amount_in(row.get("amount"), currency), values.amount_in(row.get("net_amount"), currency)
+    moment = values.time_in(row.get("updated"))
     if amount is None or net is None or moment is None or row.get("net_amount_currency") not in (None, currency):
         raise SettlementUnreadable(f"Transaction {row.get('id')}: no amount, net or time in {currency}.", row=number)
     product = row.get("product_data")
-    link = messages.id_in(product.get("payment_link_id")) if isinstance(product, dict) else ""
+    link = values.id_in(product.get("payment_link_id")) if isinstance(product, dict) else ""
     return Movement(
         row=number,
         kind=kind,
         is_out=row.get("cashflow") == "MONEY_OUT",
         amount=amount,
         net=net,
-        reference=messages.text_in(row.get("reference_id")),
-        transaction_id=link or messages.id_in(row.get("product_id")),
+        reference=values.text_in(row.get("reference_id")),
+        transaction_id=link or values.id_in(row.get("product_id")),
         moment=moment,
         settled_on=moment.astimezone(UTC).date(),
         raw={name: _told(value) for name, value in row.items() if name != "account_identifier"},

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from config.core.money import Money
-from gateways import xendit_codes, xendit_messages
+from gateways import xendit_codes, xendit_messages, xendit_values
 from gateways.abilities import Confirms, Disputes, Refunds
 from gateways.errors import GatewayRejected, GatewayUnavailable, ReportInvalid
 from gateways.notifications import Acknowledgement, HttpMessage, HttpReply
@@ -77,10 +77,10 @@ def test_a_live_key_goes_to_xendit_and_nowhere_else() -> None:
 def test_amounts_are_written_as_exact_numbers_and_read_back(
     xendit: XenditDriver, money: Money, written: str, shown: str
 ) -> None:
-    body = {"amount": xendit_messages.major_units(money), "currency": money.currency}
+    body = {"amount": xendit_values.major_units(money), "currency": money.currency}
 
-    assert written in xendit_messages.to_json(body)
-    assert xendit_messages.amount_in(json.loads(xendit_messages.to_json(body), parse_float=Decimal)["amount"], money.currency) == money  # fmt: skip
+    assert written in xendit_values.to_json(body)
+    assert xendit_values.amount_in(json.loads(xendit_values.to_json(body), parse_float=Decimal)["amount"], money.currency) == money  # fmt: skip
     if shown:
         request = xendit.request(money=money)
         page = requests.get(xendit.create(request).pay_url, timeout=5)
@@ -131,7 +131,7 @@ def test_what_xendit_cannot_take_is_a_definite_no(xendit: XenditDriver, money: M
 def test_amounts_are_read_as_numbers_or_text_and_never_guessed(
     value: object, currency: str, money: Money | None
 ) -> None:
-    assert xendit_messages.amount_in(value, currency) == money
+    assert xendit_values.amount_in(value, currency) == money
 
 
 def invoice(**changes: object) -> dict[str, Any]:
@@ -196,8 +196,8 @@ def test_nothing_about_the_buyer_is_stored(xendit: XenditDriver) -> None:
 
 
 def test_a_telephone_number_that_is_none_is_left_out() -> None:
-    assert xendit_messages.phone_in("+84 (90) 123-4567") == "+84901234567"
-    assert [xendit_messages.phone_in(one) for one in ("0901234567", "+84", "call me", "")] == [""] * 4
+    assert xendit_values.phone_in("+84 (90) 123-4567") == "+84901234567"
+    assert [xendit_values.phone_in(one) for one in ("0901234567", "+84", "call me", "")] == [""] * 4
 
 
 def test_money_that_is_only_to_be_reserved_is_refused(xendit: XenditDriver) -> None:

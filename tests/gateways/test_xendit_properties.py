@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from config.core import ids
 from config.core.money import EXPONENTS, Money
 from gateways import xendit_messages as messages
+from gateways import xendit_values as values
 from gateways.errors import GatewayRejected, ReportInvalid
 from gateways.notifications import HttpMessage
 from gateways.reports import DisputeReport, Report, ReportStatus
@@ -101,15 +102,15 @@ def test_no_bytes_make_it_fail_in_another_way(body: bytes) -> None:
 def test_every_amount_is_written_exactly_and_read_back(minor: int, currency: str) -> None:
     money = Money(minor, currency)
     try:
-        written = messages.to_json(messages.major_units(money))
+        written = values.to_json(values.major_units(money))
     except GatewayRejected:
         assert currency == "IDR" and minor % 100 != 0
         return
 
     assert "e" not in written.lower()
     assert Decimal(written).scaleb(EXPONENTS[currency]) == minor
-    assert messages.amount_in(json.loads(written, parse_float=Decimal), currency) == money
-    assert messages.amount_in(written, currency) == money
+    assert values.amount_in(json.loads(written, parse_float=Decimal), currency) == money
+    assert values.amount_in(written, currency) == money
 
 
 @given(number=st.integers(0, 2**128 - 1))
@@ -122,4 +123,4 @@ def test_a_reference_leads_back_to_its_number(number: int) -> None:
 
 @given(value=JSON)
 def test_what_is_written_as_json_is_json(value: object) -> None:
-    assert json.loads(messages.to_json(value)) == value
+    assert json.loads(values.to_json(value)) == value
