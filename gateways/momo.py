@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from config.core import ids, strict_json
-from gateways import addresses, momo_codes, momo_settlement
+from gateways import addresses, momo_captures, momo_codes, momo_settlement
 from gateways import momo_answers as answers
 from gateways import momo_messages as messages
+from gateways import momo_refunds as refunds
 from gateways.base import Gateway
 from gateways.errors import GatewayRejected, GatewayUnavailable, ReportInvalid
-from gateways.http import HttpClient, Reply, Timeouts
+from gateways.http import Reply
+from gateways.momo_calls import CREATE_PATH, QUERY_PATH, Calls
 from gateways.notifications import Acknowledgement, HttpMessage, HttpReply
 from gateways.reports import Checkout, Report, ReportAbout, ReportStatus
 from gateways.requests import CaptureRequest, CheckoutRequest, QueryRequest, RefundRequest
@@ -28,11 +30,6 @@ from gateways.settlement import SettlementFile
 
 log = logging.getLogger(__name__)
 
-CREATE_PATH: Final = "/v2/gateway/api/create"
-QUERY_PATH: Final = "/v2/gateway/api/query"
-REFUND_PATH: Final = "/v2/gateway/api/refund"
-REFUND_QUERY_PATH: Final = "/v2/gateway/api/refund/query"
-CONFIRM_PATH: Final = "/v2/gateway/api/confirm"
 REQUEST_TYPES: Final = frozenset({"captureWallet", "payWithMethod", "payWithATM", "payWithCC"})
 PRODUCTION_HOST: Final = "payment.momo.vn"
 PUBLISHED_PARTNERS: Final = frozenset({"MOMO", "MOMOBKUN20180529"})  # their keys are in MoMo's public samples
@@ -105,7 +102,7 @@ class MoMo(Gateway):
         }
         if self.store_name:
             body["storeName"] = self.store_name
-        reply = self._post(CREATE_PATH, messages.CREATE_REQUEST, lambda: body, operation="create")
+        reply = self._calls.post(CREATE_PATH, messages.CREATE_REQUEST, lambda: body, operation="create")
         code = messages.result_code(reply.data)
         if code != 0:
             raise answers.refusal("create", reply, code)
@@ -183,140 +180,33 @@ class MoMo(Gateway):
     def query(self, request: QueryRequest) -> Report:
         """Ask about a payment; known refunds come along. UNKNOWN when MoMo's answer is that the question failed."""
         reference = request.reference
-        reply = self._ask(QUERY_PATH, reference, operation="query")
+        reply = self._calls.ask(QUERY_PATH, reference, operation="query")
         code = messages.result_code(reply.data)
         if momo_codes.queried_status(code) in (ReportStatus.NOT_FOUND, ReportStatus.UNKNOWN):
             return answers.unanswered(reference, reply, code, about=ReportAbout.PAYMENT)
         answers.check_echo(reply, operation="query", expected={"partnerCode": self.partner_code, "orderId": reference})
-        refunds = tuple(answers.listed_refund(item) for item in answers.refund_items(reply))
-        return messages.payment_report(answers.queried_fields(reply), momo_codes.queried_status, refunds=refunds)
-
-    def _ask(self, path: str, order_id: str, *, operation: str) -> Reply:
-        def question() -> dict[str, object]:
-            request_id = ids.crockford(ids.uuid7_int())  # MoMo wants a new one for every question
-            return {"partnerCode": self.partner_code, "requestId": request_id, "orderId": order_id, "lang": "en"}
-
-        return self._post(path, messages.QUERY_REQUEST, question, operation=operation, safe=True)
+        listed = tuple(answers.listed_refund(item) for item in answers.refund_items(reply))
+        return messages.payment_report(answers.queried_fields(reply), momo_codes.queried_status, refunds=listed)
 
     # --- refunds -----------------------------------------------------------------------------------------------------
 
     def refund(self, request: RefundRequest) -> Report:
-        """Ask for a refund. The same reference may be sent again: its requestId makes MoMo answer as before.
-
-        40, 41 and 1081 may mean that an earlier try arrived, so MoMo is asked before anybody is told no. 1080 is
-        rejected with `retry_after_seconds`: a new refund, with a new reference, may work then.
-        """
-        body: dict[str, object] = {
-            "partnerCode": self.partner_code,
-            "orderId": request.reference,
-            "requestId": f"{request.reference}-r",
-            "amount": messages.vnd(request.money),
-            "transId": int(request.gateway_transaction_id),
-            "lang": messages.language(request.locale),
-            "description": messages.free_text(request.description),
-        }
-        reply = self._post(REFUND_PATH, messages.REFUND_REQUEST, lambda: body, operation="refund")
-        code = messages.result_code(reply.data)
-        status = momo_codes.refund_status(code)
-        if status in (ReportStatus.PAID, ReportStatus.PENDING):
-            answers.check_echo(
-                reply,
-                operation="refund",
-                expected={"partnerCode": self.partner_code, "orderId": request.reference, "amount": body["amount"]},
-            )
-            return answers.refund_report(request.reference, reply.data)
-        if code in (40, 41, 1081):
-            return self._refund_after_all(request, reply, code)
-        raise answers.refusal("refund", reply, code)
-
-    def _refund_after_all(self, request: RefundRequest, reply: Reply, code: int) -> Report:
-        report = self.query_refund(request)
-        if report.status in (ReportStatus.PAID, ReportStatus.PENDING):
-            return report
-        if code == 1081 and report.status in (ReportStatus.NOT_FOUND, ReportStatus.FAILED):
-            raise answers.refusal("refund", reply, code)
-        raise GatewayUnavailable("momo refund: an earlier try arrived and is not listed yet", code=str(code))
+        """Ask for a refund. The same reference may be sent again: its requestId makes MoMo answer as before."""
+        return refunds.refund(self._calls, request)
 
     def query_refund(self, request: RefundRequest) -> Report:
-        """Ask about a refund by its own id; where that does not tell, look for it in the purchase's list of refunds.
-
-        The manual leaves open which id the refund query takes, so NOT_FOUND needs the purchase's word.
-        """
-        reply = self._ask(REFUND_QUERY_PATH, request.reference, operation="refund_query")
-        found = self._find_refund(reply, request)
-        if found is not None:
-            return found
-        purchase = self._ask(QUERY_PATH, request.payment_reference, operation="query")
-        code = messages.result_code(purchase.data)
-        for item in answers.refund_items(purchase):
-            if item.get("orderId") == request.reference:
-                return answers.listed_refund(item)
-        if momo_codes.queried_status(code) is not ReportStatus.PAID:
-            return answers.unanswered(
-                request.reference, purchase, code, about=ReportAbout.REFUND, status=ReportStatus.UNKNOWN
-            )
-        answers.check_echo(
-            purchase,
-            operation="query",
-            expected={"partnerCode": self.partner_code, "orderId": request.payment_reference},
-        )
-        status = ReportStatus.NOT_FOUND if messages.result_code(reply.data) in (0, 42) else ReportStatus.UNKNOWN
-        return answers.unanswered(
-            request.reference, reply, messages.result_code(reply.data), about=ReportAbout.REFUND, status=status
-        )
-
-    def _find_refund(self, reply: Reply, request: RefundRequest) -> Report | None:
-        items = answers.refund_items(reply)
-        for item in items:
-            if item.get("orderId") == request.reference:
-                return answers.listed_refund(item)
-        about_it = reply.data.get("orderId") == request.reference and reply.data.get("partnerCode") == self.partner_code
-        if items or not about_it or messages.number_in(reply.data.get("amount")) != request.money.minor:
-            return None
-        report = answers.refund_report(request.reference, reply.data)
-        return None if report.status is ReportStatus.UNKNOWN else report
+        """Ask about a refund by its own id; where that does not tell, look for it in the purchase's list of refunds."""
+        return refunds.query(self._calls, request)
 
     # --- authorise first ---------------------------------------------------------------------------------------------
 
     def capture(self, request: CaptureRequest) -> Report:
         """Take authorised money (manual: "confirm")."""
-        return self._confirm("capture", request)
+        return momo_captures.confirm(self._calls, "capture", request)
 
     def cancel_authorization(self, request: CaptureRequest) -> Report:
         """Give authorised money free. The report's status is CANCELLED."""
-        return self._confirm("cancel", request)
-
-    def _confirm(self, request_type: str, request: CaptureRequest) -> Report:
-        body: dict[str, object] = {
-            "partnerCode": self.partner_code,
-            "requestId": request.operation_id,
-            "orderId": request.reference,
-            "requestType": request_type,
-            "amount": messages.vnd(request.money),
-            "lang": "en",
-            "description": messages.free_text(request.description),
-        }
-        reply = self._post(CONFIRM_PATH, messages.CONFIRM_REQUEST, lambda: body, operation=request_type)
-        code = messages.result_code(reply.data)
-        if code == 40:
-            raise GatewayUnavailable(f"momo {request_type}: an earlier try arrived, ask for its outcome", code="40")
-        if momo_codes.payment_status(code) not in (ReportStatus.PAID, ReportStatus.PENDING):
-            raise answers.refusal(request_type, reply, code)
-        answers.check_echo(
-            reply,
-            operation=request_type,
-            expected={"partnerCode": self.partner_code, "orderId": request.reference, "amount": request.money.minor},
-        )
-        report = messages.payment_report(answers.queried_fields(reply), momo_codes.payment_status)
-        if request_type == "cancel" and code == 0:
-            return Report(
-                reference=request.reference,
-                status=ReportStatus.CANCELLED,
-                money=request.money,
-                code=report.code,
-                raw=report.raw,
-            )
-        return report
+        return momo_captures.confirm(self._calls, "cancel", request)
 
     # --- settlement --------------------------------------------------------------------------------------------------
 
@@ -326,33 +216,16 @@ class MoMo(Gateway):
 
     # --- the wire ----------------------------------------------------------------------------------------------------
 
-    def _post(
-        self,
-        path: str,
-        names: Sequence[str],
-        make_body: Callable[[], Mapping[str, object]],
-        *,
-        operation: str,
-        safe: bool = False,
-    ) -> Reply:
-        def signed() -> dict[str, object]:
-            body = dict(make_body())
-            body["signature"] = messages.sign(self.secret_key, messages.text_to_sign(self.access_key, names, body))
-            return body
-
-        client = HttpClient(
-            gateway=self.code,
-            hosts=frozenset({self._host}),
-            plain_http_hosts=frozenset(self.plain_http_hosts),
-            timeouts=Timeouts(read=self.timeout_seconds, total=self.timeout_seconds),
-        )
-        return client.post_json(
-            self.endpoint.rstrip("/").removesuffix(CREATE_PATH) + path, signed, operation=operation, safe=safe
-        )
-
     @property
-    def _host(self) -> str:
-        return urlsplit(self.endpoint).hostname or ""
+    def _calls(self) -> Calls:
+        return Calls(
+            partner_code=self.partner_code,
+            access_key=self.access_key,
+            secret_key=self.secret_key,
+            endpoint=self.endpoint,
+            timeout_seconds=self.timeout_seconds,
+            plain_http_hosts=self.plain_http_hosts,
+        )
 
     def _signed(self, signature: object, variants: Sequence[Sequence[str]], values: Mapping[str, object]) -> bool:
         """Whether the signature fits one of the variants under the present or the previous keys, in constant time."""

@@ -8,29 +8,27 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime
 from typing import ClassVar, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from config.core import strict_json
 from config.core.money import Money
 from gateways import addresses, zalopay_settlement
 from gateways import zalopay_answers as answers
 from gateways import zalopay_messages as messages
+from gateways import zalopay_refunds as refunds
 from gateways.base import Gateway
 from gateways.errors import GatewayRejected, GatewayUnavailable, ReportInvalid
-from gateways.http import HttpClient, Timeouts
 from gateways.notifications import Acknowledgement, HttpMessage, HttpReply
 from gateways.reports import Checkout, Report, ReportStatus
 from gateways.requests import CheckoutRequest, QueryRequest, RefundRequest
 from gateways.settlement import SettlementFile
-from gateways.zalopay_codes import DONE, Call, Meaning, Verdict
+from gateways.zalopay_calls import Calls
+from gateways.zalopay_codes import DONE, Call, Verdict
 
-PATHS: Final = {
-    Call.CREATE: "/v2/create", Call.QUERY: "/v2/query", Call.REFUND: "/v2/refund", Call.REFUND_QUERY: "/v2/query_refund",
-}  # fmt: skip
 PRODUCTION_HOST: Final = "openapi.zalopay.vn"
 PUBLISHED_APPS: Final = frozenset({"2553", "2554"})  # their keys are in ZaloPay's public samples
 CHANNELS: Final = frozenset(
@@ -40,16 +38,10 @@ CHANNELS: Final = frozenset(
 SHORTEST_SECONDS, LONGEST_SECONDS = 300, 2_592_000
 """The life of an order at ZaloPay: 5 minutes to 30 days."""
 
-TOO_LATE: Final = -13
-FRESH: Final = timedelta(minutes=5)
-"""A refund refused as too late (-13) that was stamped longer ago than this was refused for its stamp: ZaloPay takes 15
-minutes, and a long sweep may use them up."""
-
 _ANSWERS: Final = {
     Acknowledgement.BAD_SIGNATURE: (-1, "mac not equal"),
     Acknowledgement.ERROR: (0, "try again"),
 }
-_Signer = Callable[[Mapping[str, object], str], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +112,9 @@ class ZaloPay(Gateway):
             "embed_data": json.dumps(embedded, ensure_ascii=False, separators=(",", ":")),
             "bank_code": "",
         }
-        data = self._post(Call.CREATE, lambda values, key: messages.text_to_sign(messages.CREATE, values), lambda: body)
+        data = self._calls.post(
+            Call.CREATE, lambda values, key: messages.text_to_sign(messages.CREATE, values), lambda: body
+        )
         verdict = messages.verdict(Call.CREATE, data)
         if verdict.return_code != DONE:
             raise answers.refusal(verdict, data)
@@ -216,84 +210,19 @@ class ZaloPay(Gateway):
     def query(self, request: QueryRequest) -> Report:
         """Ask about an order (manual: "query order"). UNKNOWN where ZaloPay's answer is that the question failed."""
         asked = {"app_id": int(self.app_id), "app_trans_id": request.reference}
-        data = self._post(Call.QUERY, messages.query_text, lambda: asked, safe=True)
+        data = self._calls.post(Call.QUERY, messages.query_text, lambda: asked, safe=True)
         verdict = messages.verdict(Call.QUERY, data)
         return messages.payment_report(request.reference, verdict.status, data, code=verdict.code)
 
     # --- refunds -----------------------------------------------------------------------------------------------------
 
     def refund(self, request: RefundRequest) -> Report:
-        """Ask for a refund (manual: "refund"). The usual answer is PENDING. The same refund may be sent again.
-
-        Its m_refund_id must carry the date of the day on which it is sent, so after midnight in Vietnam it is another
-        one: every day on which it may have gone out before is asked about first, and it goes only when none has it.
-        Until then `never_sent` is true of an error: this try sent nothing, and a later one asks again.
-        """
-        *earlier, today = messages.days_sent(request.requested_at, _now(request))
-        for day in earlier:
-            found = self._before_sending(request, day)
-            if found.status is not ReportStatus.NOT_FOUND:
-                return found
-        body: dict[str, object] = {
-            "app_id": int(self.app_id),
-            "m_refund_id": messages.refund_id(request.reference, self.app_id, today),
-            "zp_trans_id": request.gateway_transaction_id,
-            "amount": messages.vnd(request.money),
-            "timestamp": messages.milliseconds(_now(request)),
-            "description": messages.free_text(request.description or "refund", messages.MAX_REFUND_DESCRIPTION),
-        }
-        data = self._post(Call.REFUND, lambda values, key: messages.text_to_sign(messages.REFUND, values), lambda: body)
-        verdict = messages.verdict(Call.REFUND, data)
-        if verdict.status in (ReportStatus.PAID, ReportStatus.PENDING):
-            return answers.refund_report(request, verdict, data)
-        if verdict.row.meaning is Meaning.DUPLICATE:
-            return self._refund_after_all(request, today, verdict)
-        if verdict.sub_code == TOO_LATE and abs(datetime.now(UTC) - _now(request)) > FRESH:
-            raise GatewayUnavailable("zalopay refund: it waited too long to be sent", code="stale", never_sent=True)
-        raise answers.refusal(verdict, data)
-
-    def _before_sending(self, request: RefundRequest, day: date) -> Report:
-        """What became of the refund if it went out that day. Raises GatewayUnavailable(never_sent) where that is open."""
-        try:
-            found = self._ask_refund(request, day)
-        except GatewayUnavailable as error:
-            raise GatewayUnavailable(str(error), code=error.code, raw=error.raw, never_sent=True) from error
-        if found.status is ReportStatus.UNKNOWN:
-            raise GatewayUnavailable(
-                f"zalopay refund: whether it went out on {day} is open", code=found.code, raw=found.raw, never_sent=True
-            )
-        return found
-
-    def _refund_after_all(self, request: RefundRequest, day: date, verdict: Verdict) -> Report:
-        """An earlier try of today arrived: tell what became of it."""
-        report = self._ask_refund(request, day)
-        if report.status in (ReportStatus.NOT_FOUND, ReportStatus.UNKNOWN):
-            raise GatewayUnavailable("zalopay refund: an earlier try arrived and is not known yet", code=verdict.code)
-        return report
+        """Ask for a refund (manual: "refund"). The usual answer is PENDING. The same refund may be sent again."""
+        return refunds.refund(self._calls, request)
 
     def query_refund(self, request: RefundRequest) -> Report:
         """Ask about a refund (manual: "query refund"), under the id of each day on which it may have been sent."""
-        reports = []
-        for day in messages.days_sent(request.requested_at, _now(request)):
-            reports.append(self._ask_refund(request, day))
-            if reports[-1].status not in (ReportStatus.NOT_FOUND, ReportStatus.UNKNOWN):
-                return reports[-1]
-        unknown = [report for report in reports if report.status is ReportStatus.UNKNOWN]
-        return (unknown or reports)[-1]
-
-    def _ask_refund(self, request: RefundRequest, day: date) -> Report:
-        asked = {
-            "app_id": int(self.app_id),
-            "m_refund_id": messages.refund_id(request.reference, self.app_id, day),
-            "timestamp": messages.milliseconds(_now(request)),
-        }
-        data = self._post(
-            Call.REFUND_QUERY,
-            lambda values, key: messages.text_to_sign(messages.REFUND_QUERY, values),
-            lambda: asked,
-            safe=True,
-        )
-        return answers.refund_report(request, messages.verdict(Call.REFUND_QUERY, data), data)
+        return refunds.query(self._calls, request)
 
     # --- settlement --------------------------------------------------------------------------------------------------
 
@@ -303,35 +232,13 @@ class ZaloPay(Gateway):
 
     # --- the wire ----------------------------------------------------------------------------------------------------
 
-    def _post(
-        self, call: Call, text: _Signer, make_body: Callable[[], Mapping[str, object]], *, safe: bool = False
-    ) -> Mapping[str, object]:
-        """Send a signed call. A signature that ZaloPay refuses did nothing, so the previous key may be tried then."""
-        data = self._send(call, text, make_body, self.key1, safe=safe)
-        if self.previous_key1 and messages.verdict(call, data).is_bad_signature:
-            data = self._send(call, text, make_body, self.previous_key1, safe=safe)
-        return data
-
-    def _send(
-        self, call: Call, text: _Signer, make_body: Callable[[], Mapping[str, object]], key: str, *, safe: bool
-    ) -> Mapping[str, object]:
-        def signed() -> dict[str, object]:
-            body = make_body()
-            return {**body, "mac": messages.sign(key, text(body, key))}
-
-        client = HttpClient(
-            gateway=self.code,
-            hosts=frozenset({self._host}),
-            plain_http_hosts=frozenset(self.plain_http_hosts),
-            timeouts=Timeouts(read=self.timeout_seconds, total=self.timeout_seconds),
-        )
-        address = self.endpoint.rstrip("/").removesuffix(PATHS[Call.CREATE]) + PATHS[call]
-        return client.post_json(address, signed, operation=call.value, safe=safe).data
-
     @property
-    def _host(self) -> str:
-        return urlsplit(self.endpoint).hostname or ""
-
-
-def _now(request: RefundRequest) -> datetime:
-    return request.at or datetime.now(UTC)
+    def _calls(self) -> Calls:
+        return Calls(
+            app_id=self.app_id,
+            key1=self.key1,
+            previous_key1=self.previous_key1,
+            endpoint=self.endpoint,
+            timeout_seconds=self.timeout_seconds,
+            plain_http_hosts=self.plain_http_hosts,
+        )
