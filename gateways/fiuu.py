@@ -8,43 +8,41 @@ from __future__ import annotations
 
 import dataclasses
 import hmac
-import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime
 from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
 from config.core import ids
-from config.core.money import Money
-from gateways import addresses, channels, fiuu_channel_status, fiuu_codes, fiuu_page, fiuu_settlement
+from gateways import (
+    addresses,
+    channels,
+    fiuu_captures,
+    fiuu_channel_status,
+    fiuu_codes,
+    fiuu_page,
+    fiuu_queries,
+    fiuu_refunds,
+    fiuu_settlement,
+    fiuu_settlement_calls,
+)
 from gateways import fiuu_answers as answers
 from gateways import fiuu_messages as messages
 from gateways import fiuu_signing as signing
 from gateways.base import Gateway
-from gateways.errors import GatewayRejected, GatewayUnavailable, ReportInvalid
-from gateways.http import HttpClient, Reply, Timeouts
+from gateways.errors import GatewayRejected, ReportInvalid
+from gateways.fiuu_calls import Calls
 from gateways.notifications import Acknowledgement, HttpMessage, HttpReply
 from gateways.reports import Checkout, DisputeReport, Report, ReportAbout, ReportStatus
 from gateways.requests import CaptureRequest, CheckoutRequest, QueryRequest, RefundRequest
-from gateways.settlement import SettlementFile, SettlementUnreadable
-
-log = logging.getLogger(__name__)
+from gateways.settlement import SettlementFile
 
 PRODUCTION: Final = ("https://pay.fiuu.com", "https://api.fiuu.com")
 SANDBOX: Final = ("https://sandbox-payment.fiuu.com", "https://sandbox-api.fiuu.com")
 PRODUCTION_HOSTS: Final = frozenset({"pay.fiuu.com", "api.fiuu.com"})
 SANDBOX_HOSTS: Final = frozenset({"sandbox-payment.fiuu.com", "sandbox-api.fiuu.com"})
-BY_ORDER: Final = "/RMS/query/q_by_oid.php"
-BY_TRANSACTION: Final = "/RMS/q_by_tid.php"
-ALL_OF_ORDER: Final = "/RMS/query/q_oid_batch.php"
-REFUND: Final = "/RMS/API/refundAPI/index.php"
-REFUND_QUERY: Final = "/RMS/API/refundAPI/q_by_refID.php"
-REVERSAL: Final = "/RMS/API/refundAPI/refund.php"
-CAPTURE: Final = "/RMS/API/capstxn/index.php"
 ECHO: Final = "/RMS/API/chkstat/returnipn.php"
-SETTLEMENT: Final = "/RMS/API/settlement/report.php"
-MAX_REPORT_BYTES: Final = 50_000_000
 TOKEN: Final = b"CBTOKEN:MPSTATOK"
 
 
@@ -192,13 +190,13 @@ class Fiuu(Gateway):
         success leaves open whether the money was taken.
         """
         if report.about is ReportAbout.REFUND:
-            return self._refund_state(report.reference, str(report.raw["TxnID"]), report.money)
+            return fiuu_refunds.state(self._calls, report.reference, str(report.raw["TxnID"]), report.money)
         proved = messages.OUR_REFERENCE.fullmatch(report.reference) and not self.authorize_first
         if report.status is ReportStatus.PENDING or (report.status is ReportStatus.PAID and proved):
             return report
         assert report.money is not None, "every message names an amount"
         transaction = str(report.raw["tranID"])
-        row = self._by_transaction(transaction, str(report.raw["amount"]))
+        row = self._calls.by_transaction(transaction, str(report.raw["amount"]))
         if row is None or row["OrderID"] != report.reference:
             return dataclasses.replace(report, status=ReportStatus.UNKNOWN, gateway_transaction_id="", code="not_found")
         if row.get("StatName", "").lower() in fiuu_codes.CHARGEBACKS:
@@ -222,147 +220,35 @@ class Fiuu(Gateway):
         fields = messages.form_fields(message.body)
         if fields.get("nbcb") == "1" or "RefID" in fields:  # a callback is content with the token
             return
-        self._client.post_form(
+        self._calls.client.post_form(
             self._pay + ECHO, lambda: {**fields, "treq": "1"}, operation="echo", safe=True, read=lambda body: {}
         )
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
     def query(self, request: QueryRequest) -> Report:
-        """Ask about an order (5), and about every payment of it: a customer can pay one order by two channels.
-
-        An order that Fiuu does not know has not been paid yet, and can be until its page closes; then it is EXPIRED. A
-        chargeback is UNKNOWN here; its message and the settlement report tell it.
-        """
-        amount = messages.amount_text(request.money)
-        row = self._by_order(request.reference, amount)
-        if row is None:
-            is_open = request.expires_at is None or datetime.now(UTC) < request.expires_at
-            status = ReportStatus.PENDING if is_open else ReportStatus.EXPIRED
-            return Report(reference=request.reference, status=status, money=request.money, code="not_found")
-        first = messages.queried_report(row)
-        if not self.query_all_payments:
-            return first
-        try:
-            others = self._other_payments(request.reference, row["TranID"])
-        except GatewayUnavailable:
-            if first.status is not ReportStatus.PAID:
-                raise
-            log.warning("fiuu query: what else was paid for %s was not told", request.reference)
-            return first
-        if first.status not in (ReportStatus.PAID, ReportStatus.AUTHORIZED) and others:
-            first, *others = others
-        return dataclasses.replace(first, others=tuple(others))
-
-    def _other_payments(self, reference: str, known: str) -> list[Report]:
-        """Money that came by further payments of an order. The list is unsigned, so each is asked about by itself."""
-        signature = signing.question(reference, self.merchant_id, self.verify_key)
-        reply = self._ask(ALL_OF_ORDER, {"oID": reference, "skey": signature})
-        listed = {row.get("TranID", ""): row for row in messages.rows_of(reply.data) if row.get("StatCode") == "00"}
-        found = []
-        for transaction, row in listed.items():
-            if transaction in ("", known):
-                continue
-            told = self._by_transaction(transaction, row.get("Amount", ""))
-            if told is not None and told["OrderID"] == reference:
-                report = messages.queried_report(told)
-                found += [report] if report.status is ReportStatus.PAID else []
-        return found
-
-    def _by_order(self, reference: str, amount: str) -> dict[str, str] | None:
-        signature = signing.question(reference, self.merchant_id, self.verify_key, amount)
-        fields = {"oID": reference, "amount": amount, "skey": signature}
-        return answers.payment_row(self._ask(BY_ORDER, fields), "OrderID", reference, self._trusted)
-
-    def _by_transaction(self, transaction: str, amount: str) -> dict[str, str] | None:
-        signature = signing.question(transaction, self.merchant_id, self.verify_key, amount)
-        fields = {"txID": transaction, "amount": amount, "skey": signature}
-        return answers.payment_row(self._ask(BY_TRANSACTION, fields), "TranID", transaction, self._trusted)
+        """Ask about an order (5), and about every payment of it: a customer can pay one order by two channels."""
+        return fiuu_queries.query(self._calls, request, with_others=self.query_all_payments)
 
     # --- refunds -----------------------------------------------------------------------------------------------------
 
     def refund(self, request: RefundRequest) -> Report:
         """Ask for a refund (6.1). Its RefID is used once and for all, so a repeated try is answered by its state."""
-        amount = messages.amount_text(request.money)
-        signature = signing.refund(
-            self.merchant_id, request.reference, request.gateway_transaction_id, amount, self.secret_key
-        )
-        fields = {
-            "RefundType": "P",
-            "MerchantID": self.merchant_id,
-            "RefID": request.reference,
-            "TxnID": request.gateway_transaction_id,
-            "Amount": amount,
-            "Signature": signature,
-        }
-        if self.refund_notify_url:
-            fields["notify_url"] = self.refund_notify_url
-        reply = self._call(REFUND, fields, operation="refund")
-        if answers.is_known_refund(reply):
-            return self.query_refund(request)
-        return answers.refund_report(reply, request, self._trusted)
+        return fiuu_refunds.refund(self._calls, request, notify_url=self.refund_notify_url)
 
     def query_refund(self, request: RefundRequest) -> Report:
         """Ask about a refund by its RefID. The answer names no amount: a RefID stands for one."""
-        return self._refund_state(request.reference, request.gateway_transaction_id, request.money)
-
-    def _refund_state(self, reference: str, transaction: str, money: Money | None) -> Report:
-        signature = signing.question(reference, self.merchant_id, self.verify_key)
-        fields = {"RefID": reference, "MerchantID": self.merchant_id, "Signature": signature}
-        reply = self._call(REFUND_QUERY, fields, operation="refund_query", safe=True)
-        return answers.refund_state(reply, reference, transaction, money)
+        return fiuu_refunds.query(self._calls, request)
 
     # --- authorise first ---------------------------------------------------------------------------------------------
 
     def capture(self, request: CaptureRequest) -> Report:
         """Take authorised money (6.3). What an earlier try may have done is asked about."""
-        amount, transaction = messages.amount_text(request.money), request.gateway_transaction_id
-        fields = {
-            "domain": self.merchant_id,
-            "tranID": transaction,
-            "amount": amount,
-            "RefID": request.operation_id,
-            "skey": signing.capture(transaction, amount, self.merchant_id, self.verify_key),
-        }
-        reply = self._call(CAPTURE, fields, operation="capture")
-        code = answers.command_code(reply, transaction, self._trusted, operation="capture")
-        if code in fiuu_codes.CAPTURE_REFUSALS:
-            raise GatewayRejected(f"fiuu capture: {code} {fiuu_codes.CAPTURE_REFUSALS[code]}", code=code)
-        return self._after_command(request, "capture", code)
+        return fiuu_captures.capture(self._calls, request)
 
     def cancel_authorization(self, request: CaptureRequest) -> Report:
         """Give authorised money free: the whole of it (6.2). The report's status is CANCELLED."""
-        transaction = request.gateway_transaction_id
-        fields = {
-            "txnID": transaction,
-            "domain": self.merchant_id,
-            "skey": signing.reversal(transaction, self.merchant_id, self.secret_key),
-        }
-        reply = self._call(REVERSAL, fields, operation="cancel")
-        code = answers.command_code(reply, transaction, self._trusted, operation="cancel")
-        row = fiuu_codes.command("reversal", code)
-        if code != "00" and fiuu_codes.is_refusal(row):
-            raise answers.refused("cancel", row, code, {})
-        return self._after_command(request, "cancel", code)
-
-    def _after_command(self, request: CaptureRequest, operation: str, code: str) -> Report:
-        """What became of the money: after a yes as it was asked, after anything unclear as Fiuu tells."""
-        done = ReportStatus.PAID if operation == "capture" else ReportStatus.CANCELLED
-        if code == "00":
-            return Report(
-                reference=request.reference,
-                status=done,
-                money=request.money,
-                gateway_transaction_id=request.gateway_transaction_id if done is ReportStatus.PAID else "",
-                code=code,
-            )
-        row = self._by_transaction(request.gateway_transaction_id, messages.amount_text(request.money))
-        if row is None or row["OrderID"] != request.reference:
-            raise GatewayUnavailable(f"fiuu {operation}: {code}, and the transaction is not found", code=code)
-        report = messages.queried_report(row)
-        if report.status is not done:
-            raise GatewayUnavailable(f"fiuu {operation}: {code}, and it is not done yet", code=code)
-        return report
+        return fiuu_captures.cancel(self._calls, request)
 
     # --- settlement --------------------------------------------------------------------------------------------------
 
@@ -371,36 +257,9 @@ class Fiuu(Gateway):
         return fiuu_settlement.read(content, name=name, merchant=self.merchant_id)
 
     def settlements(self, *, since: datetime, until: datetime) -> Iterator[SettlementFile]:
-        """The report of each Malaysian day that the span touches, oldest first; a day without lines is left out.
-
-        Raises GatewayUnavailable, also for a report that cannot be read.
-        """
-        day, last = (moment.astimezone(messages.MALAYSIA).date() for moment in (since, until))
-        while day <= last:
-            file = self._settlement_of(day)
-            if file.lines:
-                yield file
-            day += timedelta(days=1)
-
-    def _settlement_of(self, day: date) -> SettlementFile:
+        """The report of each Malaysian day that the span touches, oldest first. Raises GatewayUnavailable."""
         key = self.secret_key if self.settlement_token_key == "secret" else self.verify_key  # noqa: S105 - a name
-        query = {
-            "version": "5.0",
-            "merchant_id": self.merchant_id,
-            "token": signing.settlement_token(self.merchant_id, key, day.isoformat()),
-            "date": day.isoformat(),
-            "format": "json",
-            "page": "0",
-        }
-        reply = dataclasses.replace(self._client, max_reply_bytes=MAX_REPORT_BYTES).get(
-            self._api + SETTLEMENT, query, operation="settlement", read=lambda content: {"content": content}
-        )
-        content = reply.data["content"]
-        assert isinstance(content, bytes), "the reader above"
-        try:
-            return self.read_settlement(content, name=f"settlement of {day}")
-        except SettlementUnreadable as error:
-            raise GatewayUnavailable(f"fiuu settlement of {day}: {error}", code="settlement") from error
+        return fiuu_settlement_calls.files(self._calls, key=key, since=since, until=until)
 
     # --- channels ----------------------------------------------------------------------------------------------------
 
@@ -408,27 +267,21 @@ class Fiuu(Gateway):
         """What this account has switched on and whether it is up, asked once. Raises GatewayUnavailable."""
         fields = fiuu_channel_status.question(self.merchant_id, self.verify_key, at)
         url = self._pay + fiuu_channel_status.PATH
-        reply = self._client.post_form(url, lambda: fields, operation=fiuu_channel_status.OPERATION)
+        reply = self._calls.client.post_form(url, lambda: fields, operation=fiuu_channel_status.OPERATION)
         return fiuu_channel_status.read(reply.data)
 
     # --- the wire ----------------------------------------------------------------------------------------------------
 
-    def _ask(self, path: str, fields: Mapping[str, str]) -> Reply:
-        """A question about payments, in the form that asks for JSON. Fiuu allows one in five seconds (GATEWAY_SPACING)."""
-        whole = {**fields, "domain": self.merchant_id, "type": "2", "format": "1"}
-        return self._call(path, whole, operation="query", safe=True)
-
-    def _call(self, path: str, fields: Mapping[str, str], *, operation: str, safe: bool = False) -> Reply:
-        url = self._api + path
-        return self._client.post_form(url, lambda: fields, operation=operation, safe=safe, read=messages.read_answer)
-
     @property
-    def _client(self) -> HttpClient:
-        return HttpClient(
-            gateway=self.code,
-            hosts=frozenset({urlsplit(self._pay).hostname or "", urlsplit(self._api).hostname or ""}),
-            plain_http_hosts=frozenset(self.plain_http_hosts),
-            timeouts=Timeouts(read=self.timeout_seconds, total=self.timeout_seconds),
+    def _calls(self) -> Calls:
+        return Calls(
+            merchant=self.merchant_id,
+            verify_key=self.verify_key,
+            secret_keys=self._secret_keys,
+            pay=self._pay,
+            api=self._api,
+            timeout_seconds=self.timeout_seconds,
+            plain_http_hosts=self.plain_http_hosts,
         )
 
     @property
@@ -442,7 +295,3 @@ class Fiuu(Gateway):
     @property
     def _secret_keys(self) -> tuple[str, ...]:
         return tuple(key for key in (self.secret_key, self.previous_secret_key) if key)
-
-    @property
-    def _trusted(self) -> answers.Trusted:
-        return answers.Trusted(self.merchant_id, self._secret_keys)
