@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from config.core.admin.cells import Cell, page, short
 from config.core.models import ApiKey, Approval, DeadLetter, OutboxEvent
 from ledger.models import Account, JournalEntry
-from payments.admin.payments import keys_of
+from payments.admin.payment_keys import keys_of
 from payments.models import (
     Attempt,
     Capture,
