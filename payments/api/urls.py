@@ -22,7 +22,7 @@ from payments.api import (
 )
 from payments.api.compat import ledger as reference_ledger
 from payments.api.compat import payment as reference
-from payments.api.compat import seamless, statistics, transactions
+from payments.api.compat import seamless, statistics, stripe_cards, stripe_refunds, transactions
 from payments.api.compat import stripe as reference_stripe
 
 urlpatterns = [
@@ -37,10 +37,10 @@ urlpatterns = [
     path("v1/admin/transactions", transactions.Transactions.as_view()),
     path("v1/admin/ledger", reference_ledger.Ledger.as_view()),
     path("v1/admin/statistics", statistics.Statistics.as_view()),
-    path("api/v1/stripe/validate-card", reference_stripe.ValidateCard.as_view()),
+    path("api/v1/stripe/validate-card", stripe_cards.ValidateCard.as_view()),
     path("api/v1/stripe/payment", reference_stripe.PayByCard.as_view()),
     path("api/v1/stripe/payment/<str:payment>", reference_stripe.ShowCardPayment.as_view()),
-    path("api/v1/stripe/refund", reference_stripe.RefundCard.as_view()),
+    path("api/v1/stripe/refund", stripe_refunds.RefundCard.as_view()),
     # --- payments ----------------------------------------------------------------------------------------------------
     path("api/v1/payments", payments.PaymentList.as_view()),
     path("api/v1/payments/process", payments.ProcessPayment.as_view()),

@@ -1,4 +1,4 @@
-"""The card system's paths under /api/v1/stripe: thin translators over the same services as everything else."""
+"""The card system's paths that pay, under /api/v1/stripe: thin translators over the same services as everything else."""
 
 from __future__ import annotations
 
@@ -12,91 +12,18 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.core import auth, clock
-from config.core.api import AmountIn, CurrencyIn, StrictSerializer
+from config.core.api import AmountIn, CurrencyIn
 from config.core.idempotency import REPLAYED, read_key
-from payments import cards
 from payments.api import access, docs
+from payments.api.compat.stripe_cards import CARD, TAG, CardIn, card_of
 from payments.api.opening import DEFAULT_CURRENCY, OrderFieldsIn, refuse_what_only_services_say, wish_of
-from payments.api.refunds import wish_of as refund_wish_of
 from payments.api.shapes import TextOrNull
-from payments.cards import Brand, Card, Reason
 from payments.errors import MethodNotFound, NotPayable, PaymentNotFound
-from payments.models import Payment, PaymentMethod, Refund
-from payments.services import card_payments, refunds
+from payments.models import Payment, PaymentMethod
+from payments.services import card_payments
 from payments.services.card_payments import CardPayment
-from payments.states import PaymentStatus, RefundStatus
+from payments.states import PaymentStatus
 
-TAG: Final = "Stripe's paths"
-CARD: Final = {"number": "4242424242424242", "exp_month": "12", "exp_year": "2030", "cvc": "123"}
-
-
-class CardIn(StrictSerializer):
-    """A card as it was typed. It is looked at in memory, and kept nowhere."""
-
-    number = serializers.CharField(max_length=60, trim_whitespace=False, help_text="May be written in groups.")
-    exp_month = serializers.CharField(max_length=4)
-    exp_year = serializers.CharField(max_length=6, help_text="Two or four digits.")
-    cvc = serializers.CharField(max_length=10, required=False, allow_blank=True, trim_whitespace=False)
-    name = serializers.CharField(max_length=200, required=False, allow_blank=True)
-
-
-def card_of(body: dict[str, Any]) -> Card:
-    """The card of a body that CardIn has read."""
-    return Card(number=body["number"], exp_month=body["exp_month"], exp_year=body["exp_year"], cvc=body.get("cvc", ""))
-
-
-class ValidateCardIn(StrictSerializer):
-    """The card to look at."""
-
-    card = CardIn()
-
-
-class VerdictOut(serializers.Serializer[Any]):
-    """What its digits say; no bank was asked."""
-
-    valid = serializers.BooleanField(source="is_valid")
-    brand = serializers.ChoiceField(choices=[(brand.value, brand.value) for brand in Brand])
-    last4 = serializers.CharField(allow_blank=True)
-    reasons = serializers.ListField(
-        child=serializers.ChoiceField(choices=[(reason.value, reason.value) for reason in Reason])
-    )
-
-
-class ValidateCard(APIView):
-    """Looks at a card's digits."""
-
-    permission_classes = [access.own_or("payments:write")]
-    throttle_scope = "cards"
-
-    @docs.operation(
-        tag=TAG,
-        summary="Look at a card's digits",
-        about=(
-            "Check digit, brand, length, expiry and the length of the security code, in memory: the number is neither "
-            "stored nor logged, and no bank is asked. Better still, let Stripe's own form take it."
-        ),
-        body=ValidateCardIn,
-        answer=VerdictOut,
-        examples=[
-            docs.sent("A test card", {"card": CARD}),
-            docs.answered("Good", {"valid": True, "brand": "visa", "last4": "4242", "reasons": []}),
-            docs.answered(
-                "Expired, and mistyped",
-                {"valid": False, "brand": "visa", "last4": "4241", "reasons": ["number_check_digit", "expired"]},
-            ),
-        ],
-        is_keyed=True,
-        name="stripe_validate_card",
-    )
-    def post(self, request: Request) -> Response:
-        """The verdict."""
-        read_key(request, required=False)  # nothing is made, so a repeated request is simply answered again
-        reader = ValidateCardIn(data=request.data)
-        reader.is_valid(raise_exception=True)
-        return Response(VerdictOut(cards.validate(card_of(reader.validated_data["card"]), at=clock.now())).data)
-
-
-# --- Paying ----------------------------------------------------------------------------------------------------------
 ACCOUNT: Final = "stripe"
 """The account that these paths belong to: the first one at Stripe."""
 ACTION, METHOD = "requires_action", "requires_payment_method"
@@ -112,12 +39,6 @@ STATUS: Final[Mapping[str, str]] = {
 }
 WORDS: Final = sorted({*STATUS.values(), ACTION, "requires_confirmation"})
 """Stripe's words, in which these paths speak (ACCEPTANCE K8)."""
-OF_REFUND: Final[Mapping[str, str]] = {
-    RefundStatus.SUCCEEDED: "succeeded",
-    RefundStatus.FAILED: "failed",
-    RefundStatus.REJECTED: "canceled",
-    RefundStatus.CANCELLED: "canceled",
-}
 KNOWN_ID: Final = re.compile(r"(?:pay|pi)_[A-Za-z0-9]{1,90}")
 OWN_ID: Final = re.compile(r"pay_[0-9a-hjkmnp-tv-z]{26}")
 
@@ -164,7 +85,7 @@ class CardPaymentOut(serializers.Serializer[Any]):
 
     def get_stripe_payment_intent_id(self, found: CardPayment) -> str | None:
         """Stripe's number of the money."""
-        return _intent(found.attempt.gateway_transaction_id)
+        return intent_of(found.attempt.gateway_transaction_id)
 
     def get_status(self, found: CardPayment) -> str:
         """Stripe's word: succeeded, processing, requires_action, requires_payment_method, requires_capture, canceled."""
@@ -181,7 +102,8 @@ def status_of(found: CardPayment) -> str:
     return found.gateway_status if known == METHOD and found.gateway_status in WORDS else known
 
 
-def _intent(number: str) -> str | None:
+def intent_of(number: str) -> str | None:
+    """The number, where it is a PaymentIntent's."""
     return number if number.startswith("pi_") else None
 
 
@@ -300,103 +222,17 @@ class ShowCardPayment(APIView):
     def get(self, request: Request, payment: str) -> Response:
         """The payment."""
         caller = auth.caller_of(request)
-        found = card_payments.look(payment=_payment_of(caller, payment), actor=caller.actor, at=clock.now())
+        found = card_payments.look(payment=payment_of(caller, payment), actor=caller.actor, at=clock.now())
         return Response(CardPaymentOut(found).data, headers={"Cache-Control": "no-store"})
 
 
-def _payment_of(caller: auth.Caller, identifier: str) -> Payment:
+def payment_of(caller: auth.Caller, identifier: str) -> Payment:
     """A payment at Stripe by our id or by Stripe's. Raises PaymentNotFound."""
     if not KNOWN_ID.fullmatch(identifier):
         return access.found(None)
     rows = access.payments_of(caller).filter(attempts__account__gateway="stripe")
-    if _intent(identifier):
+    if intent_of(identifier):
         rows = rows.filter(attempts__gateway_transaction_id=identifier)
     else:
         rows = rows.filter(id=identifier)
     return access.found(rows.select_related("order", "method").distinct().first())
-
-
-# --- Refunding -------------------------------------------------------------------------------------------------------
-
-
-class CardRefundIn(StrictSerializer):
-    """Which payment, and how much of it. Without an amount it is all that is left."""
-
-    payment_id = serializers.CharField(max_length=100, help_text="Our id, or Stripe's (`pi_...`).")
-    amount = AmountIn(required=False)
-    reason = serializers.CharField(max_length=250, required=False, allow_blank=True)
-    refund_reason = serializers.CharField(max_length=250, required=False, allow_blank=True, help_text="As `reason`.")
-
-
-class CardRefundOut(serializers.Serializer[Any]):
-    """Money on its way back to a card, in Stripe's words."""
-
-    refund_id = serializers.CharField(source="id")
-    payment_id = serializers.CharField()
-    stripe_refund_id = TextOrNull(source="gateway_refund_id")
-    stripe_payment_intent_id = serializers.SerializerMethodField()
-    status = serializers.SerializerMethodField()
-    amount = serializers.CharField()
-    amount_minor = serializers.IntegerField()
-    currency = serializers.SerializerMethodField()
-    reason = TextOrNull()
-
-    def get_stripe_payment_intent_id(self, refund: Refund) -> str | None:
-        """Stripe's number of the money."""
-        return _intent(refund.capture.gateway_transaction_id)
-
-    def get_status(self, refund: Refund) -> str:
-        """succeeded, pending, failed or canceled; pending also while a second person must agree."""
-        return OF_REFUND.get(refund.status, "pending")
-
-    def get_currency(self, refund: Refund) -> str:
-        """In lower case, as Stripe has it."""
-        return str(refund.currency).lower()
-
-
-class RefundCard(APIView):
-    """Sends a card's money back."""
-
-    permission_classes = [auth.scopes("refunds:write")]
-
-    @docs.operation(
-        tag=TAG,
-        summary="Refund a payment by card",
-        about="The same refunds as everywhere: `POST /api/v1/payments/{id}/refund` takes lines too.",
-        body=CardRefundIn,
-        answer=CardRefundOut,
-        status=201,
-        examples=[
-            docs.sent(
-                "A part", {"payment_id": "pay_06dq0qg5wnvbd9w5t2dvhm71m8", "amount": 20, "reason": "came broken"}
-            ),
-            docs.answered(
-                "Sent back",
-                {
-                    "refund_id": "re_06dq0r1x8k3hcw3gk4b3ad3vzw",
-                    "payment_id": "pay_06dq0qg5wnvbd9w5t2dvhm71m8",
-                    "stripe_refund_id": "re_3Sbx0000000000000002",
-                    "stripe_payment_intent_id": "pi_3Sbx0000000000000001",
-                    "status": "succeeded",
-                    "amount": "20.00",
-                    "amount_minor": 2000,
-                    "currency": "usd",
-                    "reason": "came broken",
-                },
-                status=201,
-            ),
-        ],
-        is_keyed=True,
-        name="stripe_refund",
-    )
-    def post(self, request: Request) -> Response:
-        """Send it."""
-        caller, key = auth.caller_of(request), read_key(request, required=False)
-        reader = CardRefundIn(data=request.data)
-        reader.is_valid(raise_exception=True)
-        body = dict(reader.validated_data)
-        payment = _payment_of(caller, body.pop("payment_id"))
-        wish = refund_wish_of(caller, payment.id, {**body, "shipping_bearer": Refund.ShippingBearer.PLATFORM}, key)
-        requested = refunds.request_refund(wish=wish, at=clock.now())
-        answer = CardRefundOut(requested.refund).data
-        return Response(answer, status=201, headers=REPLAYED if requested.is_replay else None)
