@@ -8,7 +8,8 @@ import sys
 import threading
 from pathlib import Path
 
-from gateways.sandbox.server import PROVIDERS, RETRY_DELAYS, start
+from gateways.sandbox.courier import PACE
+from gateways.sandbox.server import PROVIDERS, start
 from gateways.sandbox.state import Merchant
 
 
@@ -32,6 +33,16 @@ def _delays(text: str) -> tuple[float, ...]:
         raise argparse.ArgumentTypeError("expected seconds, such as 1,5,15") from None
 
 
+def _pace(text: str) -> float:
+    try:
+        pace = float(text)
+    except ValueError:
+        pace = 0.0
+    if not 0 < pace < float("inf"):
+        raise argparse.ArgumentTypeError("expected a number above 0")
+    return pace
+
+
 def main() -> int:
     """Run until SIGINT or SIGTERM. Exit code 0; 2 for wrong arguments or a taken port."""
     parser = argparse.ArgumentParser(
@@ -44,7 +55,10 @@ def main() -> int:
     parser.add_argument("--autopay", action="store_true", help="every payment succeeds at once")
     parser.add_argument("--link-minutes", type=float, default=15.0, help="life of a pay page")
     parser.add_argument(
-        "--ipn-retries", type=_delays, default=RETRY_DELAYS, help="seconds between tries, such as 1,5,15"
+        "--pace", type=_pace, default=PACE, help="how much faster notifications come again than each provider's do"
+    )
+    parser.add_argument(
+        "--ipn-retries", type=_delays, help="seconds between tries, such as 1,5,15, instead of each provider's own"
     )
     parser.add_argument("--merchant", type=_merchant, action="append", default=[], help=", ".join(_merchant_forms()))
     options = parser.parse_args()
@@ -54,6 +68,7 @@ def main() -> int:
             host=options.host,
             public_url=options.public_url,
             state=options.state,
+            pace=options.pace,
             retry_delays=options.ipn_retries,
             autopay=options.autopay,
             link_minutes=options.link_minutes,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import time
 from collections.abc import Mapping
 
 from gateways.sandbox import control_page
+from gateways.sandbox.delivery import Delivery, DeliveryState
 from gateways.sandbox.faults import Fault
 from gateways.sandbox.provider import Outcome, Provider, Sandbox
 from gateways.sandbox.state import Merchant, Payment, pretend
@@ -36,6 +39,8 @@ class Control:
             Route(method="DELETE", path="/control/faults/{number}", handler=self.clear_faults),
             Route(method="POST", path="/control/ipn", handler=self.send_ipn),
             Route(method="POST", path="/control/drain", handler=self.drain),
+            Route(method="GET", path="/control/messages", handler=self.messages),
+            Route(method="GET", path="/control/timetables", handler=self.timetables),
             Route(method="GET", path="/control/merchants", handler=self.merchants),
             Route(method="POST", path="/control/merchants", handler=self.add_merchant),
             Route(method="GET", path="/control/settings", handler=self.settings),
@@ -117,6 +122,16 @@ class Control:
         seconds = request.query.get("seconds", "10")
         return json_response({"done": self.sandbox.courier.drain(float(seconds) if seconds.isdigit() else 10.0)})
 
+    def messages(self, request: Request) -> Response:
+        """Messages to merchants and how far they are, newest first; `?order=` and `?limit=` (200) narrow."""
+        order = request.query.get("order")
+        found = [one for one in self.sandbox.courier.messages() if order in (None, one.parcel.order)]
+        return json_response({"messages": [self._told(one) for one in found[: _limit(request)]]})
+
+    def timetables(self, request: Request) -> Response:
+        """When each provider brings a message again, in its own seconds, and what of that nobody has confirmed."""
+        return json_response({name: dataclasses.asdict(one.timetable) for name, one in self.providers.items()})
+
     def merchants(self, request: Request) -> Response:
         """Whom the providers know; secrets stay here."""
         known = self.sandbox.world.merchants.values()
@@ -138,10 +153,17 @@ class Control:
 
     def settings(self, request: Request) -> Response:
         """How the sandbox behaves without faults."""
-        return json_response(dataclasses.asdict(self.sandbox.settings))
+        courier = self.sandbox.courier
+        shown = {
+            **dataclasses.asdict(self.sandbox.settings),
+            "pace": courier.pace,
+            "retry_delays": courier.retry_delays,
+        }
+        return json_response(shown)
 
     def change_settings(self, request: Request) -> Response:
         """{autopay?: bool, link_minutes?: number, at_ms?: the moment the providers believe in, null for now,
+        pace?: how much faster than at the providers notifications come again, above 0,
         deliver_to?: scheme and host to which all notifications go, "" for the addresses that merchants gave}"""
         body, settings = request.object(), self.sandbox.settings
         if isinstance(body.get("autopay"), bool):
@@ -149,6 +171,9 @@ class Control:
         minutes = body.get("link_minutes")
         if isinstance(minutes, int | float) and not isinstance(minutes, bool) and minutes >= 0:
             settings.link_minutes = float(minutes)
+        pace = body.get("pace")
+        if isinstance(pace, int | float) and not isinstance(pace, bool) and 0 < pace < math.inf:
+            self.sandbox.courier.change_pace(float(pace))
         if "at_ms" in body and (body["at_ms"] is None or type(body["at_ms"]) is int):
             pretend(body["at_ms"])
         if isinstance(body.get("deliver_to"), str):
@@ -174,6 +199,18 @@ class Control:
     def _possible(self) -> frozenset[Fault]:
         """Faults that at least one provider here can have."""
         return frozenset(Fault).difference(frozenset.intersection(*(one.impossible for one in self.providers.values())))
+
+    def _told(self, delivery: Delivery) -> dict[str, object]:
+        """A message. While it waits: seconds until the next try here, and the pause before it at the provider."""
+        parcel, is_waiting = delivery.parcel, delivery.state is DeliveryState.WAITING
+        pauses = self.sandbox.courier.pauses(parcel)
+        return {
+            "number": delivery.number, "provider": parcel.provider, "order": parcel.order, "kind": parcel.kind,
+            "state": delivery.state, "status": delivery.status, "error": delivery.error, "tried": delivery.tried,
+            "tries": delivery.tries,
+            "next_in_seconds": max(0.0, round(delivery.due - time.monotonic(), 1)) if is_waiting else None,
+            "pause_seconds": pauses[delivery.tried - 1] if is_waiting and delivery.tried else None,
+        }  # fmt: skip
 
     def _shown(self, payment: Payment) -> dict[str, object]:
         shown = dataclasses.asdict(payment)

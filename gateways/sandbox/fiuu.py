@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from gateways.sandbox import fiuu_page, fiuu_report
 from gateways.sandbox import fiuu_rules as rules
-from gateways.sandbox.courier import Parcel
+from gateways.sandbox.delivery import Parcel
 from gateways.sandbox.faults import Fault
 from gateways.sandbox.fiuu_api import Api, received, refuse
 from gateways.sandbox.fiuu_channels import Channels
@@ -18,6 +18,7 @@ from gateways.sandbox.fiuu_lifecycle import Lifecycle, Try
 from gateways.sandbox.fiuu_rules import NAME
 from gateways.sandbox.provider import Outcome, Provider, Sandbox
 from gateways.sandbox.state import Merchant, Payment, Refund, Stage, new_token, now_ms
+from gateways.sandbox.timetable import MINUTE, Timetable
 from gateways.sandbox.web import BadRequest, Request, Response, Route, html_response, json_response
 
 INVENTED: Final = (  # nobody's: Fiuu publishes no test merchant
@@ -32,6 +33,12 @@ class Fiuu(Provider):
 
     name: ClassVar[str] = NAME
     key_names: ClassVar[tuple[str, ...]] = ("verify_key", "secret_key")
+    timetable: ClassVar[Timetable] = Timetable(
+        pauses=(15 * MINUTE,) * 3,
+        answer_seconds=15.0,
+        unconfirmed="3 repeats (specification) or 4 (cheat sheet of 2026); how long an answer is waited for",
+    )
+    """Callback: 15 minutes apart. A notification is repeated as a callback, so that three of them follow it here."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         super().__init__(sandbox)
@@ -276,8 +283,10 @@ class Fiuu(Provider):
         return self.sandbox.world.merchants[NAME, payment.merchant].keys
 
     def _parcel(self, order: str, url: str, fields: Mapping[str, str], kind: str) -> Parcel:
+        again = {**fields, "nbcb": "1"} if "nbcb" in fields else fields  # repeats are callbacks, and nobody signs that
         return Parcel(
-            provider=NAME, order=order, url=url, kind=kind, body=urlencode(fields).encode(),
+            provider=NAME, order=order, url=url, kind=kind, timetable=self.timetable,
+            body=urlencode(fields).encode(), body_again=urlencode(again).encode(),
             headers={"Content-Type": "application/x-www-form-urlencoded; charset=UTF-8"},
             is_taken=lambda status, body: status == 200 and body == TOKEN,
         )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 from urllib.parse import urlencode
 
 from gateways.sandbox import momo_page, momo_rules
-from gateways.sandbox.courier import Parcel
+from gateways.sandbox.delivery import Parcel
 from gateways.sandbox.faults import Fault
 from gateways.sandbox.momo_api import Api
 from gateways.sandbox.momo_lifecycle import Lifecycle
@@ -17,6 +17,7 @@ from gateways.sandbox.momo_rules import NAME
 from gateways.sandbox.momo_settlement import Settlements
 from gateways.sandbox.provider import Outcome, Provider, Sandbox
 from gateways.sandbox.state import Merchant, Payment, Stage, now_ms
+from gateways.sandbox.timetable import Timetable
 from gateways.sandbox.web import BadRequest, Request, Response, Route, html_response, json_response, redirect
 
 PUBLISHED: Final = (  # in MoMo's own public samples
@@ -31,6 +32,12 @@ class MoMo(Provider):
     name: ClassVar[str] = NAME
     key_names: ClassVar[tuple[str, ...]] = ("accessKey", "secretKey")
     impossible: ClassVar[frozenset[Fault]] = frozenset({Fault.WRONG_CURRENCY})
+    timetable: ClassVar[Timetable] = Timetable(
+        pauses=(),
+        answer_seconds=15.0,
+        unconfirmed="whether a message is repeated: once is the least that can be relied on",
+    )
+    """Payment notification, "HTTP 204 within 15 s"; about repeats MoMo's documents are silent."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         super().__init__(sandbox)
@@ -135,7 +142,7 @@ class MoMo(Provider):
 
     def _parcel(self, order: str, url: str, fields: Mapping[str, object], kind: str) -> Parcel:
         return Parcel(
-            provider=self.name, order=order, url=url, kind=kind, headers={"Content-Type": "application/json; charset=UTF-8"},
+            provider=self.name, order=order, url=url, kind=kind, timetable=self.timetable, headers={"Content-Type": "application/json; charset=UTF-8"},
             body=json.dumps(fields, ensure_ascii=False).encode(),
         )  # fmt: skip
 

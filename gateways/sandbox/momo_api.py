@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 
 from gateways.sandbox import momo_rules
-from gateways.sandbox.courier import Parcel
+from gateways.sandbox.delivery import Parcel
 from gateways.sandbox.faults import Fault
 from gateways.sandbox.momo_lifecycle import Lifecycle
 from gateways.sandbox.momo_rules import NAME

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
-from gateways.sandbox.courier import Courier, Parcel
+from gateways.sandbox.courier import Courier
+from gateways.sandbox.delivery import Parcel
 from gateways.sandbox.faults import IPN_FAULTS, Fault, Faults
 from gateways.sandbox.state import Merchant, Payment, World
+from gateways.sandbox.timetable import Timetable
 from gateways.sandbox.web import Response, Route
 
 
@@ -51,6 +53,9 @@ class Provider(ABC):
 
     key_names: ClassVar[tuple[str, ...]]
     """What a merchant's keys are called here, in the order in which the command line takes them."""
+
+    timetable: ClassVar[Timetable]
+    """When it brings a message again that was not taken, with the document that says so."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox

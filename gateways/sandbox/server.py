@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from gateways.sandbox.control import Control
-from gateways.sandbox.courier import Courier
+from gateways.sandbox.courier import PACE, Courier
 from gateways.sandbox.faults import CALL_FAULTS, Fault, Faults, Rule
 from gateways.sandbox.fiuu import Fiuu
 from gateways.sandbox.momo import MoMo
@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 
 PROVIDERS: Final[tuple[type[Provider], ...]] = (MoMo, VNPay, Fiuu, ZaloPay, Xendit, Stripe)
 """Every simulator; the next gateway is one line here."""
-RETRY_DELAYS: Final = (1.0, 5.0, 15.0)
 MAX_BODY: Final = 1_000_000
 
 
@@ -205,12 +204,17 @@ def start(
     host: str = "127.0.0.1",
     public_url: str = "",
     state: Path | None = None,
-    retry_delays: Sequence[float] = RETRY_DELAYS,
+    pace: float = PACE,
+    retry_delays: Sequence[float] | None = None,
     autopay: bool = False,
     link_minutes: float = 15.0,
     merchants: Sequence[Merchant] = (),
 ) -> RunningSandbox:
-    """Start a sandbox in threads of this process. Port 0 takes any free one. Raises OSError if the port is taken."""
+    """Start a sandbox in threads of this process. Port 0 takes any free one. Raises OSError if the port is taken.
+
+    Messages that are not taken come again by each provider's timetable, `pace` times as fast; with `retry_delays` after
+    just these seconds.
+    """
     handler = type("Handler", (_Handler,), {})
     server = _Server((host, port), handler)
     url = f"http://{host}:{server.server_address[1]}"
@@ -220,7 +224,7 @@ def start(
     sandbox = Sandbox(
         world=world,
         faults=Faults(),
-        courier=Courier(world, retry_delays=retry_delays),
+        courier=Courier(world, pace=pace, retry_delays=retry_delays),
         settings=Settings(public_url=(public_url or url).rstrip("/"), autopay=autopay, link_minutes=link_minutes),
     )
     app = App(sandbox, [provider(sandbox) for provider in PROVIDERS])

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 from gateways.sandbox import stripe_objects as objects
 from gateways.sandbox import stripe_rules as rules
-from gateways.sandbox.courier import Parcel
+from gateways.sandbox.delivery import Parcel
 from gateways.sandbox.faults import Fault
 from gateways.sandbox.provider import Outcome, Provider, Sandbox
 from gateways.sandbox.state import Merchant, Payment, Stage, now_ms
@@ -22,6 +22,7 @@ from gateways.sandbox.stripe_opening import Opening
 from gateways.sandbox.stripe_payer import Payer
 from gateways.sandbox.stripe_rules import CARDS, NAME
 from gateways.sandbox.stripe_sessions import Sessions
+from gateways.sandbox.timetable import HOUR, Timetable
 from gateways.sandbox.web import BadRequest, Request, Response, Route, json_response
 
 KNOWN: Final = (  # invented, and plainly so
@@ -30,6 +31,12 @@ KNOWN: Final = (  # invented, and plainly so
 )
 
 
+LIVE: Final = Timetable(
+    pauses=tuple(hours * HOUR for hours in (1, 2, 4, 8, 16, 32)),
+    answer_seconds=15.0,
+    unconfirmed="the pauses; how long an answer is waited for",
+)
+"""Webhooks, automatic retries, live mode: for up to three days with an exponential back-off."""
 OUTCOME_CARDS: Final = {
     Outcome.PAY: rules.GOOD,
     Outcome.DECLINE: rules.DECLINED,
@@ -43,6 +50,12 @@ class Stripe(Provider):
     name: ClassVar[str] = NAME
     key_names: ClassVar[tuple[str, ...]] = ("secretKey", "publishableKey", "webhookSecret", "webhookUrl")
     impossible: ClassVar[frozenset[Fault]] = frozenset({Fault.WRONG_CURRENCY})
+    timetable: ClassVar[Timetable] = Timetable(
+        pauses=(0.5 * HOUR, HOUR, 2 * HOUR),
+        answer_seconds=15.0,
+        unconfirmed="the pauses; how long an answer is waited for",
+    )
+    """Webhooks, automatic retries, sandboxes: three times in a few hours. An account with a live key has LIVE's."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         super().__init__(sandbox)
@@ -217,6 +230,7 @@ class Stripe(Provider):
 
         return Parcel(
             provider=NAME, order=payment.order, url=url or payment.notify_url, body=body, kind=kind, sign=sign,
+            timetable=LIVE if keys["secretKey"].startswith(("sk_live_", "rk_live_")) else self.timetable,
             headers={"Content-Type": "application/json; charset=utf-8", "User-Agent": "Stripe/1.0 (sandbox)"},
         )  # fmt: skip
 

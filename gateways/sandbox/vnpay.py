@@ -9,10 +9,11 @@ from typing import ClassVar, Final
 
 from gateways.sandbox import vnpay_page
 from gateways.sandbox import vnpay_rules as rules
-from gateways.sandbox.courier import Parcel
+from gateways.sandbox.delivery import Parcel
 from gateways.sandbox.faults import Fault
 from gateways.sandbox.provider import Outcome, Provider, Sandbox
 from gateways.sandbox.state import Merchant, Payment, Stage, new_token, now_ms
+from gateways.sandbox.timetable import MINUTE, Timetable
 from gateways.sandbox.vnpay_api import BANK, STATUS, Api
 from gateways.sandbox.vnpay_lifecycle import SUSPICIOUS, Lifecycle
 from gateways.sandbox.vnpay_rules import NAME
@@ -41,6 +42,10 @@ class VNPay(Provider):
     name: ClassVar[str] = NAME
     key_names: ClassVar[tuple[str, ...]] = ("hashSecret", "ipnUrl")
     impossible: ClassVar[frozenset[Fault]] = frozenset({Fault.WRONG_CURRENCY})
+    timetable: ClassVar[Timetable] = Timetable(
+        pauses=(5 * MINUTE,) * 9, answer_seconds=15.0, unconfirmed="how long an answer is waited for"
+    )
+    """IPN URL: at most 10 calls, 5 minutes apart, on RspCode 01, 04, 97, 99 or a time-out."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         super().__init__(sandbox)
@@ -134,7 +139,7 @@ class VNPay(Provider):
     def _parcel(self, order: str, url: str, fields: Mapping[str, str], kind: str) -> Parcel:
         query = f"{rules.query_string(fields)}&vnp_SecureHash={fields['vnp_SecureHash']}"
         return Parcel(provider=self.name, order=order, url=_joined(url, query), body=b"", kind=kind, method="GET",
-                      is_taken=is_taken)  # fmt: skip
+                      timetable=self.timetable, is_taken=is_taken)  # fmt: skip
 
     def _secret(self, merchant: str) -> str:
         return self.sandbox.world.merchants[self.name, merchant].keys["hashSecret"]

@@ -13,10 +13,11 @@ from typing import Any, ClassVar, Final
 from gateways.sandbox import xendit_objects as objects
 from gateways.sandbox import xendit_page as page
 from gateways.sandbox import xendit_rules as rules
-from gateways.sandbox.courier import Parcel
+from gateways.sandbox.delivery import Parcel
 from gateways.sandbox.faults import Fault
 from gateways.sandbox.provider import Outcome, Provider, Sandbox
 from gateways.sandbox.state import Merchant, Payment, Refund, Stage, now_ms
+from gateways.sandbox.timetable import HOUR, MINUTE, Timetable
 from gateways.sandbox.web import BadRequest, Request, Response, Route, html_response, json_response, redirect
 from gateways.sandbox.xendit_api import Api
 from gateways.sandbox.xendit_lifecycle import Lifecycle, offered
@@ -36,6 +37,10 @@ class Xendit(Provider):
     name: ClassVar[str] = NAME
     key_names: ClassVar[tuple[str, ...]] = ("secretKey", "callbackToken", "webhookUrl")
     impossible: ClassVar[frozenset[Fault]] = frozenset({Fault.WRONG_CURRENCY})
+    timetable: ClassVar[Timetable] = Timetable(
+        pauses=(15 * MINUTE, 45 * MINUTE, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR), answer_seconds=30.0
+    )
+    """Webhooks: any 2xx within 30 s (an older page); else six times more, the last a day after the first."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         super().__init__(sandbox)
@@ -144,7 +149,9 @@ class Xendit(Provider):
     def _parcel(self, order: str, url: str, fields: Mapping[str, object], kind: str, *, token: str) -> Parcel:
         headers = {"Content-Type": "application/json", "x-callback-token": token}
         body = objects.text(dict(fields)).encode()
-        return Parcel(provider=NAME, order=order, url=url, kind=kind, headers=headers, body=body)
+        return Parcel(
+            provider=NAME, order=order, url=url, kind=kind, timetable=self.timetable, headers=headers, body=body
+        )
 
     def _token(self, merchant: str) -> str:
         return self.sandbox.world.merchants[NAME, merchant].keys["callbackToken"]

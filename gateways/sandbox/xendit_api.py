@@ -11,7 +11,7 @@ from typing import Any
 
 from gateways.sandbox import xendit_objects as objects
 from gateways.sandbox import xendit_rules as rules
-from gateways.sandbox.courier import Parcel
+from gateways.sandbox.delivery import Parcel
 from gateways.sandbox.faults import Fault
 from gateways.sandbox.provider import Outcome, Sandbox
 from gateways.sandbox.state import Merchant, Payment, Refund, Stage, now_ms

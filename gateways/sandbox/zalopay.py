@@ -10,10 +10,11 @@ from urllib.parse import urlencode
 
 from gateways.sandbox import zalopay_page, zalopay_statement
 from gateways.sandbox import zalopay_rules as rules
-from gateways.sandbox.courier import Parcel
+from gateways.sandbox.delivery import Parcel
 from gateways.sandbox.faults import Fault
 from gateways.sandbox.provider import Outcome, Provider, Sandbox
 from gateways.sandbox.state import Merchant, Payment, Stage, now_ms
+from gateways.sandbox.timetable import MINUTE, Timetable
 from gateways.sandbox.web import BadRequest, Request, Response, Route, html_response, json_response, redirect
 from gateways.sandbox.zalopay_api import Api, fields_of
 from gateways.sandbox.zalopay_lifecycle import Lifecycle
@@ -33,6 +34,10 @@ class ZaloPay(Provider):
     name: ClassVar[str] = NAME
     key_names: ClassVar[tuple[str, ...]] = ("key1", "key2")
     impossible: ClassVar[frozenset[Fault]] = frozenset({Fault.WRONG_CURRENCY, Fault.OUT_OF_ORDER})
+    timetable: ClassVar[Timetable] = Timetable(
+        pauses=(5 * MINUTE,) * 3, answer_seconds=15.0, unconfirmed="the pauses; how long an answer is waited for"
+    )
+    """Callback, in ZaloPay's SDK: on return_code 0 it calls again, at most 3 times."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         super().__init__(sandbox)
@@ -137,8 +142,9 @@ class ZaloPay(Provider):
         body = json.dumps({"data": data, "mac": signature, "type": 1}, ensure_ascii=False).encode()
         headers = {"Content-Type": "application/json; charset=UTF-8"}
         return Parcel(
-            provider=self.name, order=order, url=url, kind=kind, headers=headers, body=body, is_taken=is_taken
-        )
+            provider=self.name, order=order, url=url, kind=kind, timetable=self.timetable,
+            headers=headers, body=body, is_taken=is_taken,
+        )  # fmt: skip
 
     def settlement(self, request: Request) -> Response:
         """The settlement file of `?app_id=` and `?day=` (yyyy-mm-dd in Vietnam, today): what truly moved."""

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 
 from gateways.sandbox import zalopay_rules as rules
-from gateways.sandbox.courier import Parcel
+from gateways.sandbox.delivery import Parcel
 from gateways.sandbox.faults import Fault
 from gateways.sandbox.provider import Outcome, Sandbox
 from gateways.sandbox.state import Merchant, Payment, Stage, new_token, now_ms

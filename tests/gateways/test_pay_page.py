@@ -58,9 +58,11 @@ def test_the_control_page_pays_and_switches_faults(momo: MoMoDriver, phone: Page
     phone.on("pageerror", lambda error: errors.append(str(error)))
     phone.goto(f"{momo.sandbox.url}/control")
 
-    row = phone.get_by_role("row", name=request.reference)
+    row = phone.locator("#payments").get_by_role("row", name=request.reference)
     row.get_by_role("button", name="pay", exact=True).click()
     expect(row.get_by_text("paid")).to_be_visible()
+    message = phone.locator("#messages").get_by_role("row", name=request.reference)
+    expect(message).to_contain_text("momo2041 of 3taken")
     phone.get_by_label("fault").select_option("lost_ipn")
     phone.get_by_role("button", name="Switch on").click()
     expect(phone.get_by_text("lost_ipn · next · ipn · 1 left")).to_be_visible()

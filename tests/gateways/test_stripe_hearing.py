@@ -13,7 +13,7 @@ import pytest
 
 from gateways import stripe_messages as messages
 from gateways.errors import ReportInvalid
-from gateways.notifications import Acknowledgement, HttpMessage, HttpReply
+from gateways.notifications import Acknowledgement, HttpMessage
 from gateways.reports import Report, ReportStatus
 from gateways.sandbox.server import RunningSandbox
 from gateways.stripe import Stripe
@@ -79,20 +79,6 @@ def test_three_events_tell_one_payment_by_one_number(stripe: StripeDriver) -> No
     }
     assert reports[0].gateway_transaction_id.startswith("pi_")
     assert len({one.event_id for one in reports}) == 3
-
-
-def test_a_second_delivery_is_signed_anew_over_the_same_bytes(stripe: StripeDriver) -> None:
-    stripe.inbox.reply = lambda message: HttpReply(503 if len(stripe.told()) == 1 else 200)
-    request = stripe.opened()
-    stripe.sandbox.app.sandbox.courier.retry_delays = (1.1,)
-    try:
-        first, second = stripe.end(request.reference, "pay")
-    finally:
-        stripe.sandbox.app.sandbox.courier.retry_delays = (0.02, 0.05)
-
-    assert first.body == second.body
-    assert first.headers["stripe-signature"] != second.headers["stripe-signature"]
-    assert stripe.heard(first) == stripe.heard(second)
 
 
 def test_a_signature_is_of_the_moment_that_the_sandbox_plays(stripe: StripeDriver) -> None:

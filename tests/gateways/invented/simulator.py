@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar, Final
 from urllib.parse import quote, urlencode
 
-from gateways.sandbox.courier import Parcel
+from gateways.sandbox.delivery import Parcel
 from gateways.sandbox.faults import MONEY_FAULTS, Fault
 from gateways.sandbox.provider import Outcome, Provider
 from gateways.sandbox.state import Merchant, Payment, Refund, Stage, Transaction, new_token, now_ms
+from gateways.sandbox.timetable import MINUTE, Timetable
 from gateways.sandbox.web import BadRequest, Request, Response, Route, html_response, json_response, redirect
 
 FIELDS: Final = {
@@ -50,6 +51,7 @@ class MekongPay(Provider):
     name: ClassVar[str] = "mekongpay"
     key_names: ClassVar[tuple[str, ...]] = ("secret",)
     impossible: ClassVar[frozenset[Fault]] = frozenset({Fault.WRONG_CURRENCY})
+    timetable: ClassVar[Timetable] = Timetable(pauses=(MINUTE,) * 5, answer_seconds=10.0)  # section 5
 
     def merchants(self) -> list[Merchant]:
         """Two, so that one can be somebody else."""
@@ -251,6 +253,7 @@ class MekongPay(Provider):
     def _parcel(self, url: str, told: Mapping[str, object], signed: str, kind: str) -> Parcel:
         return Parcel(
             provider=self.name, order=str(told["order"]), url=url, kind=kind, body=json.dumps(told).encode(),
+            timetable=self.timetable,
             headers={"Content-Type": "application/json", "X-Mekong-Signature": signed},
             is_taken=lambda status, body: (status, body) == (200, b'{"received": true}'),
         )  # fmt: skip

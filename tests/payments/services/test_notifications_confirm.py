@@ -14,7 +14,7 @@ from django.db import connection
 
 from config.core import crypto
 from config.core.models import DeadLetter
-from gateways.sandbox.courier import Parcel
+from gateways.sandbox.delivery import Parcel
 from gateways.sandbox.provider import Outcome
 from payments.models import Attempt, MoneyCase, Notification, Payment
 from payments.services import expiry, notifications

@@ -12,7 +12,7 @@ import pytest
 
 from config.core.money import Money
 from gateways.abilities import Disputes
-from gateways.sandbox.courier import Parcel
+from gateways.sandbox.delivery import Parcel
 from gateways.sandbox.faults import Fault
 from gateways.sandbox.provider import Outcome
 from gateways.sandbox.server import RunningSandbox
