@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateways import addresses, http
+from gateways import addresses, connections, http
 from gateways.errors import GatewayRejected, GatewayUnavailable
 from gateways.http import HttpClient, Retries, Timeouts
 
@@ -125,7 +125,7 @@ def test_an_answer_is_read_and_the_connection_kept(peer, calls) -> None:
 def test_a_connection_that_was_idle_for_long_is_not_used_again(peer, monkeypatch) -> None:
     far = peer(answering(OK_REPLY))
     post(far.url)
-    monkeypatch.setattr(http, "IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(connections, "IDLE_SECONDS", 0.0)
 
     post(far.url)
 
