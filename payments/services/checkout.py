@@ -14,6 +14,7 @@ from django.db import transaction
 from config.core import audit, context, faultpoints, metrics, outbox, writes
 from config.core.idempotency import IdempotencyInFlight, IdempotencyMismatch
 from config.core.money import Money
+from config.core.reads import Read
 from payments import events
 from payments.errors import (
     AlreadyPaid,
@@ -93,13 +94,21 @@ def pay_again(*, payment_id: str, method: PaymentMethod | None, actor: str, at: 
     return opened if opened.is_replay else send(opened, at=at)
 
 
+_OWN: Final = Read(
+    lambda order: Payment.objects.filter(
+        order=order, status__in=(*PAYABLE, PaymentStatus.AUTHORIZED, PaymentStatus.SUCCEEDED)
+    ).order_by("id")
+)
+"""What an order has been paid by, or can be."""
+
+
 @transaction.atomic(durable=True)
 def _open(*, wish: NewPayment, plan: Plan, at: datetime) -> Opened:
     order = orders.record(wish.draft) if wish.draft else orders.locked(wish.order_id, customer=wish.customer)
     if wish.amount is not None and wish.amount != order.amount:
         raise AmountMismatch("The amount is not what the order costs.", field="amount")
     known = _by_key(wish)
-    payment = known or order.payments.filter(status__in=(*PAYABLE, PaymentStatus.AUTHORIZED, "succeeded")).first()
+    payment = known or _OWN.first(order.pk)
     if payment is None:
         return _first_attempt(order, wish, plan, at=at)
     payment = locks.payment(payment.id)

@@ -5,14 +5,22 @@ A payment's one-time codes have no lock of their own: whoever holds the payment 
 
 from __future__ import annotations
 
+from typing import Final
+
+from config.core.reads import Read
 from payments.errors import CaseNotFound, DisputeNotFound, PaymentNotFound, RefundNotFound
 from payments.models import Dispute, MoneyCase, Payment, Refund
+
+_PAYMENT: Final = Read(
+    lambda payment_id: (
+        Payment.objects.select_for_update(of=("self",)).select_related("order", "method__account").filter(id=payment_id)
+    )
+)
 
 
 def payment(payment_id: str) -> Payment:
     """The payment, with its order and method at hand. Raises PaymentNotFound."""
-    rows = Payment.objects.select_for_update(of=("self",)).select_related("order", "method__account")
-    found: Payment | None = rows.filter(id=payment_id).first()
+    found = _PAYMENT.first(payment_id)
     if found is None:
         raise PaymentNotFound("There is no such payment.")
     return found

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from django.conf import settings
 from django.db import connection, transaction
 
 from config.core import audit, inbox
 from config.core.money import MAX_MINOR, Money
+from config.core.reads import Read
 from payments import postings
 from payments.errors import OrderConflict, OrderInvalid, OrderNotFound
 from payments.models import Order, OrderPlatformCost, Shop, ShopOrder
@@ -94,10 +96,15 @@ def receive_order(*, draft: OrderDraft, cause: str) -> bool:
     return True
 
 
+_LOCKED: Final = Read(lambda order_id: Order.objects.select_for_update().filter(order_id=order_id))
+_LOCKED_OWN: Final = Read(
+    lambda order_id, customer: Order.objects.select_for_update().filter(order_id=order_id, customer=customer)
+)
+
+
 def locked(order_id: str, *, customer: str | None) -> Order:
     """The order, locked; only the customer's own where one is named. Raises OrderNotFound."""
-    orders = Order.objects.select_for_update().filter(order_id=order_id)
-    order = (orders.filter(customer=customer) if customer is not None else orders).first()
+    order = _LOCKED.first(order_id) if customer is None else _LOCKED_OWN.first(order_id, customer)
     if order is None:
         raise OrderNotFound("We do not know this order.", field="order_id")
     return order
@@ -105,7 +112,10 @@ def locked(order_id: str, *, customer: str | None) -> Order:
 
 def parts_of(order: Order) -> list[ShopOrder]:
     """The shop orders that an order's amount is made of; those cancelled after payment are, those before are not."""
-    return list(order.shop_orders.filter(is_owed=True).order_by("id"))
+    return _PARTS.all(order.pk)
+
+
+_PARTS: Final = Read(lambda order: ShopOrder.objects.filter(order=order, is_owed=True).order_by("id"))
 
 
 def split_of(order: Order) -> postings.Split:

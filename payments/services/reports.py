@@ -13,6 +13,7 @@ from django.db import connection, transaction
 
 from config.core import audit, faultpoints, ids, metrics, outbox, writes
 from config.core.money import Money
+from config.core.reads import Read
 from gateways.reports import Report, ReportStatus
 from ledger import chart
 from ledger import services as ledger
@@ -75,21 +76,26 @@ class Heard:
         return self.actor or f"gateway:{self.account.code}"
 
 
+_PAYMENT: Final = Read(
+    lambda account, reference: (
+        Payment.objects.select_for_update(of=("self",))
+        .select_related("order__platform_cost")
+        .filter(attempts__account=account, attempts__gateway_reference=reference)
+    )
+)
+_ATTEMPT: Final = Read(lambda account, reference: Attempt.objects.filter(account=account, gateway_reference=reference))
+
+
 @transaction.atomic(durable=True)
 def apply_report(*, report: Report, heard: Heard) -> Outcome:
     """Believe a gateway about one attempt, once; the journal, the event and the state share one commit.
 
     Never raises for what a gateway may truly say: money that no payment can take goes to suspense with a case.
     """
-    payment = (
-        Payment.objects.select_for_update(of=("self",))
-        .select_related("order__platform_cost")
-        .filter(attempts__account=heard.account, attempts__gateway_reference=report.reference)
-        .first()
-    )
-    attempt = None
-    if payment:
-        attempt = Attempt.objects.get(account=heard.account, gateway_reference=report.reference)
+    told = (heard.account.pk, report.reference)
+    payment = _PAYMENT.first(*told)
+    attempt = _ATTEMPT.first(*told) if payment else None
+    if payment and attempt:
         attempt.account, attempt.payment = heard.account, payment
     with writes.together() if report.status is ReportStatus.PAID else nullcontext():
         outcome = _believe(report, heard, payment, attempt)

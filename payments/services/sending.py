@@ -11,6 +11,7 @@ from django.db import transaction
 
 from config.core import audit, context, faultpoints, outbox, writes
 from config.core.errors import DomainError
+from config.core.reads import Read
 from gateways.errors import GatewayRejected, GatewayUnavailable
 from gateways.reports import Checkout
 from gateways.requests import CheckoutRequest
@@ -135,11 +136,14 @@ def request_of(payment: Payment, attempt: Attempt, *, at: datetime) -> CheckoutR
     )
 
 
+_PAYMENT: Final = Read(lambda payment_id: Payment.objects.select_for_update().filter(id=payment_id))
+_ATTEMPT: Final = Read(lambda attempt_id: Attempt.objects.filter(id=attempt_id))
+
+
 @transaction.atomic(durable=True)
 def _note_checkout(opened: Opened, checkout: Checkout, *, at: datetime) -> Opened:
-    payment = Payment.objects.select_for_update().get(id=opened.payment.id)
+    payment, attempt = _PAYMENT.one(opened.payment.id), _ATTEMPT.one(opened.attempt.id)
     payment.order, payment.method = opened.payment.order, opened.attempt.method
-    attempt = Attempt.objects.get(id=opened.attempt.id)
     attempt.method, attempt.account = opened.attempt.method, opened.attempt.account
     attempt.pay_url, attempt.qr_text, attempt.deeplink = checkout.pay_url, checkout.qr_text, checkout.deeplink
     attempt.request, attempt.response = dict(checkout.request), dict(checkout.response)
