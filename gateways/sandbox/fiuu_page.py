@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
-from pathlib import Path
-from string import Template
 from typing import Final
 
 from gateways.sandbox import fiuu_rules as rules
-from gateways.sandbox.state import Payment, Stage, now_ms
+from gateways.sandbox import pages
+from gateways.sandbox.state import Payment, Stage
 
-TEMPLATES: Final = Path(__file__).parent / "templates"
+STYLE: Final = "fiuu.css"
 ENDED: Final = {
     Stage.PAID: "Payment successful",
     Stage.AUTHORIZED: "Payment authorised",
@@ -34,9 +33,7 @@ def render(payment: Payment) -> str:
         f'<span class="icon" aria-hidden="true">{ICONS[one.kind]}</span><span>{html.escape(one.name)}</span></label>'
         for one in offered
     )
-    return _drawn(
-        "fiuu_pay.html", payment, channels=tiles, seconds=str(max(0, (payment.expires_ms - now_ms()) // 1000))
-    )
+    return _drawn("fiuu_pay.html", payment, channels=tiles, seconds=pages.seconds_left(payment))
 
 
 def ended(payment: Payment) -> str:
@@ -57,9 +54,7 @@ def leave(payment: Payment, fields: Mapping[str, str]) -> str:
 
 def error(code: str, text: str) -> str:
     """What the page shows instead: the gateway's code."""
-    return Template((TEMPLATES / "fiuu_error.html").read_text(encoding="utf-8")).substitute(
-        code=html.escape(code), text=html.escape(text), style=_style()
-    )
+    return pages.drawn("fiuu_error.html", {**pages.ENGLISH, "code": code, "text": text}, style=STYLE)
 
 
 def _drawn(template: str, payment: Payment, **more: str) -> str:
@@ -67,12 +62,7 @@ def _drawn(template: str, payment: Payment, **more: str) -> str:
     amount = rules.amount(payment.amount, payment.currency)
     whole, _, part = amount.partition(".")
     values = {
-        "amount_text": f"{payment.currency} {int(whole):,}.{part}", "order_text": payment.order,
+        **pages.ENGLISH, "amount_text": f"{payment.currency} {int(whole):,}.{part}", "order_text": payment.order,
         "info_text": payment.description, "shop_text": payment.merchant, "token": payment.token,
     }  # fmt: skip
-    escaped = {name: html.escape(value) for name, value in values.items()}
-    return Template((TEMPLATES / template).read_text(encoding="utf-8")).substitute(escaped, style=_style(), **more)
-
-
-def _style() -> str:
-    return (TEMPLATES / "fiuu.css").read_text(encoding="utf-8")
+    return pages.drawn(template, values, style=STYLE, **more)

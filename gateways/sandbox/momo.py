@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import ClassVar, Final
 from urllib.parse import urlencode
 
-from gateways.sandbox import momo_page, momo_rules
+from gateways.sandbox import momo_page, momo_rules, pages
 from gateways.sandbox.delivery import Parcel
 from gateways.sandbox.faults import Fault
 from gateways.sandbox.momo_api import Api
@@ -159,9 +159,9 @@ class MoMo(Provider):
         try:
             outcome = Outcome(form.get("action", ""))
         except ValueError:
-            return html_response(momo_page.gone(), 400)
+            return html_response(pages.gone(), 400)
         if payment is None:
-            return html_response(momo_page.gone(), 404)
+            return html_response(pages.gone(), 404)
         code = form.get("otp", "")
         if outcome is Outcome.PAY and not (code.isascii() and code.isdigit() and len(code) == 6):
             return self._page(request, payment.token, wrong_code=True)
@@ -189,7 +189,7 @@ class MoMo(Provider):
     def _page(self, request: Request, token: str, *, wrong_code: bool = False) -> Response:
         payment = self.sandbox.world.payment_by_token(token)
         if payment is None:
-            return html_response(momo_page.gone(), 404)
+            return html_response(pages.gone(), 404)
         with self.sandbox.world.lock:
             self.lifecycle.expire_if_due(payment)
         language = request.query.get("lang") or payment.language

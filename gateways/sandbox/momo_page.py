@@ -1,20 +1,11 @@
-"""The wallet's pay page, drawn from a template file."""
+"""The wallet's pay page, drawn from template files."""
 
 from __future__ import annotations
 
-import html
-import io
-from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
-from string import Template
 from typing import Final
 
-import segno
-
-from gateways.sandbox.state import Payment, now_ms
-
-TEMPLATES: Final = Path(__file__).parent / "templates"
-VIETNAM: Final = timezone(timedelta(hours=7))
+from gateways.sandbox import pages
+from gateways.sandbox.state import Payment
 
 WORDS: Final[dict[str, dict[str, str]]] = {
     "vi": {
@@ -50,33 +41,17 @@ def render(payment: Payment, *, language: str, leave: str, scan: str, wrong_code
         "language": language,
         "other_language": "en" if language == "vi" else "vi",
         "token": payment.token,
-        "amount_text": f"{payment.amount:,}".replace(",", ".") + " ₫",
+        "amount_text": f"{pages.dong(payment.amount)} ₫",
         "order_text": payment.order,
         "info_text": payment.description,
         "shop_text": payment.fields.get("storeName") or payment.merchant,
-        "created_text": datetime.fromtimestamp(payment.created_ms / 1000, tz=UTC)
-        .astimezone(VIETNAM)
-        .strftime("%H:%M %d/%m/%Y"),
-        "seconds": str(max(0, (payment.expires_ms - now_ms()) // 1000)),
+        "created_text": pages.vietnamese_moment(payment.created_ms),
+        "seconds": pages.seconds_left(payment),
         "error": words["otp_wrong"] if wrong_code else "",
         "error_class": "" if wrong_code else "none",
         "leave": leave,
         "stage_text": words.get(f"is_{payment.stage}", words["ended"]),
     }
-    escaped = {name: html.escape(value) for name, value in values.items()}
-    template = Template((TEMPLATES / ("momo_ended.html" if leave else "momo_pay.html")).read_text(encoding="utf-8"))
-    style = (TEMPLATES / "momo.css").read_text(encoding="utf-8")
-    return template.substitute(escaped, style=style, qr="" if leave else _qr(scan))
-
-
-def gone() -> str:
-    """What a wrong address shows."""
-    return (TEMPLATES / "gone.html").read_text(encoding="utf-8")
-
-
-def _qr(text: str) -> str:
-    drawing = io.BytesIO()
-    segno.make(text, error="m").save(
-        drawing, kind="svg", xmldecl=False, svgns=False, omitsize=True, border=1, dark="#1f1a24"
-    )
-    return drawing.getvalue().decode()
+    if leave:
+        return pages.drawn("momo_ended.html", values, style="momo.css")
+    return pages.drawn("momo_pay.html", values, style="momo.css", qr=pages.qr(scan, dark="#1f1a24"))

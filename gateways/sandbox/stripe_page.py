@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import html
-from pathlib import Path
-from string import Template
 from typing import Final
 
+from gateways.sandbox import pages
 from gateways.sandbox.state import Payment, now_ms
 from gateways.sandbox.stripe_rules import CARDS, shown_amount
-
-TEMPLATES: Final = Path(__file__).parent / "templates"
 
 WORDS: Final[dict[str, dict[str, str]]] = {
     "vi": {
@@ -70,7 +67,7 @@ def open_page(payment: Payment, *, language: str, merchant: str, problem: str = 
         for number, names in CHOICES.items()
     )
     values = {
-        "seconds": str(max(0, (payment.expires_ms - now_ms()) // 1000)),
+        "seconds": pages.seconds_left(payment),
         "typed": typed or "4242 4242 4242 4242",
         "problem": words.get(problem, problem),
         "problem_class": "" if problem else "none",
@@ -100,11 +97,6 @@ def proof_page(payment: Payment, *, language: str, merchant: str) -> str:
     return _drawn("stripe_proof.html", payment, _words(language)[0], {}, merchant=merchant)
 
 
-def gone() -> str:
-    """What a wrong address shows."""
-    return (TEMPLATES / "gone.html").read_text(encoding="utf-8")
-
-
 def _words(language: str) -> tuple[str, dict[str, str]]:
     known = language if language in WORDS else "en"
     return known, WORDS[known]
@@ -118,7 +110,4 @@ def _drawn(
         "token": payment.token, "amount_text": shown_amount(payment.amount, payment.currency.lower()),
         "info_text": payment.description, "shop_text": merchant,
     }  # fmt: skip
-    escaped = {name: html.escape(value) for name, value in whole.items()}
-    style = (TEMPLATES / "stripe.css").read_text(encoding="utf-8")
-    page = Template((TEMPLATES / template).read_text(encoding="utf-8"))
-    return page.substitute(escaped, style=style, options=options)
+    return pages.drawn(template, whole, style="stripe.css", options=options)

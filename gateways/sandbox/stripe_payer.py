@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
-from gateways.sandbox import stripe_page
+from gateways.sandbox import pages, stripe_page
 from gateways.sandbox.provider import Sandbox
 from gateways.sandbox.state import Payment, Stage, now_ms
 from gateways.sandbox.stripe_lifecycle import Lifecycle
@@ -34,13 +34,13 @@ class Payer:
     def pay_page(self, request: Request) -> Response:
         """The card form, or what became of it."""
         payment = self._session(request)
-        return self._page(payment, request) if payment else html_response(stripe_page.gone(), 404)
+        return self._page(payment, request) if payment else html_response(pages.gone(), 404)
 
     def pay_form(self, request: Request) -> Response:
         """What the payer pressed."""
         payment, form = self._session(request), request.form()
         if payment is None:
-            return html_response(stripe_page.gone(), 404)
+            return html_response(pages.gone(), 404)
         self.lifecycle.expire_if_due(payment)
         if form.get("action") == "expire":
             with suppress(BadRequest):
@@ -73,7 +73,7 @@ class Payer:
         """The bank's question."""
         payment = self.sandbox.world.payment_by_token(request.arguments["token"])
         if payment is None or payment.fields["intent_status"] != "requires_action":
-            return html_response(stripe_page.gone(), 404)
+            return html_response(pages.gone(), 404)
         return html_response(
             stripe_page.proof_page(payment, language=_language(payment, request), merchant=payment.merchant)
         )
@@ -82,7 +82,7 @@ class Payer:
         """The cardholder's answer to it."""
         payment = self.sandbox.world.payment_by_token(request.arguments["token"])
         if payment is None or payment.fields["intent_status"] != "requires_action":
-            return html_response(stripe_page.gone(), 404)
+            return html_response(pages.gone(), 404)
         if request.form().get("action") == "prove":
             self.lifecycle.try_card(payment, payment.fields["card"], proven=True)
         else:

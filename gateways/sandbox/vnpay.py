@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import ClassVar, Final
 
-from gateways.sandbox import vnpay_page
+from gateways.sandbox import pages, vnpay_page
 from gateways.sandbox import vnpay_rules as rules
 from gateways.sandbox.delivery import Parcel
 from gateways.sandbox.faults import Fault
@@ -195,7 +195,7 @@ class VNPay(Provider):
         form = request.form()
         payment = self.sandbox.world.payment_by_token(form.get("token", ""))
         if payment is None:
-            return html_response(vnpay_page.gone(), 404)
+            return html_response(pages.gone(), 404)
         action = form.get("action", "")
         if action == "pay":
             code = rules.TEST_CARDS.get(form.get("card", "").replace(" ", ""))
@@ -209,7 +209,7 @@ class VNPay(Provider):
         try:
             outcome = Outcome(action)
         except ValueError:
-            return html_response(vnpay_page.gone(), 400)
+            return html_response(pages.gone(), 400)
         with suppress(BadRequest):  # it has ended meanwhile: the payer goes back with what became of it
             self.settle(payment, outcome, code=number)
         return redirect(self.return_address(payment))
@@ -233,7 +233,7 @@ class VNPay(Provider):
     def _page(self, request: Request, token: str, *, problem: str = "") -> Response:
         payment = self.sandbox.world.payment_by_token(token)
         if payment is None:
-            return html_response(vnpay_page.gone(), 404)
+            return html_response(pages.gone(), 404)
         with self.sandbox.world.lock:
             self.lifecycle.expire_if_due(payment)
         locale = request.query.get("locale") or payment.language

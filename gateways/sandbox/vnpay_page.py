@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-import html
-import io
-from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
-from string import Template
 from typing import Final
 
-import segno
-
-from gateways.sandbox.state import Payment, now_ms
-
-TEMPLATES: Final = Path(__file__).parent / "templates"
-VIETNAM: Final = timezone(timedelta(hours=7))
+from gateways.sandbox import pages
+from gateways.sandbox.state import Payment
 
 WORDS: Final[dict[str, dict[str, str]]] = {
     "vn": {
@@ -52,43 +43,23 @@ def render(payment: Payment, *, locale: str, leave: str, address: str, problem: 
         "token": payment.token,
         "locale": "en" if locale == "en" else "vn",
         "other_locale": "vn" if locale == "en" else "en",
-        "amount_text": f"{payment.amount:,}".replace(",", ".") + " VND",
+        "amount_text": f"{pages.dong(payment.amount)} VND",
         "order_text": payment.order,
         "info_text": payment.description,
         "shop_text": payment.merchant,
-        "created_text": datetime.fromtimestamp(payment.created_ms / 1000, tz=UTC)
-        .astimezone(VIETNAM)
-        .strftime("%H:%M %d/%m/%Y"),
-        "seconds": str(max(0, (payment.expires_ms - now_ms()) // 1000)),
+        "created_text": pages.vietnamese_moment(payment.created_ms),
+        "seconds": pages.seconds_left(payment),
         "problem": words.get(problem, ""),
         "problem_class": "" if problem else "none",
         "leave": leave,
         "stage_text": words.get(f"is_{payment.stage}", words["ended"]),
     }
-    name = "vnpay_ended.html" if leave else "vnpay_pay.html"
-    return _filled(name, values, qr="" if leave else _qr(address))
+    if leave:
+        return pages.drawn("vnpay_ended.html", values, style="vnpay.css")
+    return pages.drawn("vnpay_pay.html", values, style="vnpay.css", qr=pages.qr(address, dark="#14233a"))
 
 
 def refused(code: str, why: str, *, locale: str) -> str:
     """VNPay's own error page for a redirect it cannot take. The merchant hears nothing of it."""
     words = WORDS["en" if locale == "en" else "vn"]
-    return _filled("vnpay_error.html", words | {"code_text": code, "why": why})
-
-
-def gone() -> str:
-    """What a wrong address shows."""
-    return (TEMPLATES / "gone.html").read_text(encoding="utf-8")
-
-
-def _filled(name: str, values: dict[str, str], **ready: str) -> str:
-    escaped = {one: html.escape(value) for one, value in values.items()}
-    style = (TEMPLATES / "vnpay.css").read_text(encoding="utf-8")
-    return Template((TEMPLATES / name).read_text(encoding="utf-8")).substitute(escaped, style=style, **ready)
-
-
-def _qr(text: str) -> str:
-    drawing = io.BytesIO()
-    segno.make(text, error="m").save(
-        drawing, kind="svg", xmldecl=False, svgns=False, omitsize=True, border=1, dark="#14233a"
-    )
-    return drawing.getvalue().decode()
+    return pages.drawn("vnpay_error.html", words | {"code_text": code, "why": why}, style="vnpay.css")

@@ -10,6 +10,7 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
+from gateways.sandbox import pages
 from gateways.sandbox import xendit_objects as objects
 from gateways.sandbox import xendit_page as page
 from gateways.sandbox import xendit_rules as rules
@@ -162,7 +163,7 @@ class Xendit(Provider):
         """What the payer sees."""
         payment = self._invoice_of(request)
         if payment is None:
-            return html_response(page.gone(), 404)
+            return html_response(pages.gone(), 404)
         with self.sandbox.world.lock:
             self.lifecycle.expire_if_due(payment)
         language = request.query.get("lang") or payment.language
@@ -175,9 +176,9 @@ class Xendit(Provider):
         try:
             outcome = Outcome(form.get("action", ""))
         except ValueError:
-            return html_response(page.gone(), 400)
+            return html_response(pages.gone(), 400)
         if payment is None:
-            return html_response(page.gone(), 404)
+            return html_response(pages.gone(), 404)
         self._choose(payment, form.get("channel", ""))
         with suppress(BadRequest):  # it has ended meanwhile: the payer goes back with what became of it
             self.settle(payment, outcome)

@@ -1,17 +1,15 @@
-"""The pay page of an invoice, drawn from a template file."""
+"""The pay page of an invoice, drawn from template files."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from pathlib import Path
-from string import Template
 from typing import Final
 
+from gateways.sandbox import pages
 from gateways.sandbox import xendit_rules as rules
-from gateways.sandbox.state import Payment, Stage, now_ms
+from gateways.sandbox.state import Payment, Stage
 
-TEMPLATES: Final = Path(__file__).parent / "templates"
 SIGNS: Final = {"IDR": "Rp {}", "PHP": "₱{}", "THB": "฿{}", "MYR": "RM {}", "USD": "${}", "VND": "{} ₫"}
 POINT_FOR_THOUSANDS: Final = ("IDR", "VND")
 
@@ -62,16 +60,16 @@ def render(payment: Payment, channels: Sequence[tuple[str, str, str, bool]], *, 
         "order_text": payment.fields["external_id"],
         "info_text": payment.description,
         "shop_text": payment.fields["merchant_name"],
-        "seconds": str(max(0, (payment.expires_ms - now_ms()) // 1000)),
+        "seconds": pages.seconds_left(payment),
         "error": words.get(f"failed_{failed}", ""),
         "error_class": "" if failed else "none",
         "leave": leave,
         "stage_text": words.get(f"is_{payment.stage}", words["is_expired"]),
     }
-    escaped = {name: html.escape(value) for name, value in values.items()}
-    template = Template((TEMPLATES / ("xendit_ended.html" if leave else "xendit_pay.html")).read_text(encoding="utf-8"))
-    style = (TEMPLATES / "xendit.css").read_text(encoding="utf-8")
-    return template.substitute(escaped, style=style, channels="".join(_choices(payment, channels, language)))
+    if leave:
+        return pages.drawn("xendit_ended.html", values, style="xendit.css")
+    choices = "".join(_choices(payment, channels, language))
+    return pages.drawn("xendit_pay.html", values, style="xendit.css", channels=choices)
 
 
 def _choices(payment: Payment, channels: Sequence[tuple[str, str, str, bool]], language: str) -> list[str]:
@@ -90,8 +88,3 @@ def amount_text(minor: int, currency: str) -> str:
     if currency in POINT_FOR_THOUSANDS:
         text = text.replace(",", ".")
     return SIGNS[currency].format(text)
-
-
-def gone() -> str:
-    """What a wrong address shows."""
-    return (TEMPLATES / "gone.html").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import ClassVar, Final
 from urllib.parse import urlencode
 
-from gateways.sandbox import zalopay_page, zalopay_statement
+from gateways.sandbox import pages, zalopay_page, zalopay_statement
 from gateways.sandbox import zalopay_rules as rules
 from gateways.sandbox.delivery import Parcel
 from gateways.sandbox.faults import Fault
@@ -163,9 +163,9 @@ class ZaloPay(Provider):
         try:
             outcome = Outcome(form.get("action", ""))
         except ValueError:
-            return html_response(zalopay_page.gone(), 400)
+            return html_response(pages.gone(), 400)
         if payment is None:
-            return html_response(zalopay_page.gone(), 404)
+            return html_response(pages.gone(), 404)
         code = form.get("otp", "")
         if outcome is Outcome.PAY and not (code.isascii() and code.isdigit() and len(code) == 6):
             return self._page(request, payment.token, wrong_code=True)
@@ -201,7 +201,7 @@ class ZaloPay(Provider):
     def _page(self, request: Request, token: str, *, wrong_code: bool = False) -> Response:
         payment = self.sandbox.world.payment_by_token(token)
         if payment is None:
-            return html_response(zalopay_page.gone(), 404)
+            return html_response(pages.gone(), 404)
         with self.sandbox.world.lock:
             self.lifecycle.expire_if_due(payment)
         language = request.query.get("lang") or payment.language

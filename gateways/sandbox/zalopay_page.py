@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-import html
-import io
-from datetime import UTC, datetime
-from pathlib import Path
-from string import Template
 from typing import Final
 
-import segno
-
-from gateways.sandbox.state import Payment, Stage, now_ms
-from gateways.sandbox.zalopay_rules import VIETNAM
-
-TEMPLATES: Final = Path(__file__).parent / "templates"
+from gateways.sandbox import pages
+from gateways.sandbox.state import Payment, Stage
 
 MEANS: Final[dict[str, tuple[int, str]]] = {"wallet": (38, ""), "atm": (39, "SBIS"), "card": (36, "CC")}
 """What the payer pays with: its pmcid and bank code in the redirect."""
@@ -51,18 +42,17 @@ def render(payment: Payment, *, language: str, leave: str, scan: str, wrong_code
     """The page of an order: open, or ended with a way back (`leave`)."""
     language = language if language in WORDS else "vi"
     words = WORDS[language]
-    created = datetime.fromtimestamp(payment.created_ms / 1000, tz=UTC).astimezone(VIETNAM)
     values = {
         **words,
         "language": language,
         "other_language": "en" if language == "vi" else "vi",
         "token": payment.token,
-        "amount_text": f"{payment.amount:,}".replace(",", ".") + " ₫",
+        "amount_text": f"{pages.dong(payment.amount)} ₫",
         "order_text": payment.order,
         "info_text": payment.description,
         "shop_text": payment.merchant,
-        "created_text": created.strftime("%H:%M %d/%m/%Y"),
-        "seconds": str(max(0, (payment.expires_ms - now_ms()) // 1000)),
+        "created_text": pages.vietnamese_moment(payment.created_ms),
+        "seconds": pages.seconds_left(payment),
         "error": words["otp_wrong"] if wrong_code else "",
         "error_class": "" if wrong_code else "none",
         "leave": leave,
@@ -70,20 +60,6 @@ def render(payment: Payment, *, language: str, leave: str, scan: str, wrong_code
         "mark": "✓" if payment.stage is Stage.PAID else "!",
         "stage_text": words.get(f"is_{payment.stage}", words["ended"]),
     }
-    escaped = {name: html.escape(value) for name, value in values.items()}
-    template = Template((TEMPLATES / ("zalopay_ended.html" if leave else "zalopay_pay.html")).read_text("utf-8"))
-    style = (TEMPLATES / "zalopay.css").read_text("utf-8")
-    return template.substitute(escaped, style=style, qr="" if leave else _qr(scan))
-
-
-def gone() -> str:
-    """What a wrong address shows."""
-    return (TEMPLATES / "gone.html").read_text("utf-8")
-
-
-def _qr(text: str) -> str:
-    drawing = io.BytesIO()
-    segno.make(text, error="m").save(
-        drawing, kind="svg", xmldecl=False, svgns=False, omitsize=True, border=0, dark="#0b1f4b"
-    )
-    return drawing.getvalue().decode()
+    if leave:
+        return pages.drawn("zalopay_ended.html", values, style="zalopay.css")
+    return pages.drawn("zalopay_pay.html", values, style="zalopay.css", qr=pages.qr(scan, dark="#0b1f4b", border=0))
