@@ -15,7 +15,7 @@ from __future__ import annotations
 import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036 - said before an older Python stumbles over the rest
-    sys.exit("Reckoner needs Python 3.11 or newer; this is %d.%d. Try: python3.11 dev.py" % sys.version_info[:2])  # noqa: UP031
+    sys.exit("Reckoner needs Python 3.11 or newer; this is %d.%d. Try: python3.11 dev.py" % sys.version_info[:2])  # noqa: UP031 - as above
 
 import argparse
 import base64
@@ -597,7 +597,7 @@ def run_kafka_mock(address: Path) -> None:
     def function(name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
         found = getattr(library, name)
         found.restype, found.argtypes = result, list(arguments)
-        return found  # type: ignore[no-any-return]
+        return found  # type: ignore[no-any-return]  # a function of C
 
     error = ctypes.create_string_buffer(512)
     configuration = function("rd_kafka_conf_new", pointer)()

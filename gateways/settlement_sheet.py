@@ -8,7 +8,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime
-from typing import Final
+from typing import Any, Final
 
 import openpyxl
 from openpyxl.utils.exceptions import InvalidFileException
@@ -99,11 +99,11 @@ def _workbook(content: bytes, *, name: str) -> Iterator[list[Row]]:
         book.close()
 
 
-def _sheet(sheet: object, *, name: str) -> list[Row]:
+def _sheet(sheet: Any, *, name: str) -> list[Row]:  # openpyxl's sheet for reading, which its types tell from no other
     rows: list[Row] = []
-    sheet.reset_dimensions()  # type: ignore[attr-defined]  # the written size of a sheet is often wrong, or a bomb
+    sheet.reset_dimensions()  # the written size of a sheet is often wrong, or a bomb
     try:
-        for number, cells in enumerate(sheet.iter_rows(), start=1):  # type: ignore[attr-defined]
+        for number, cells in enumerate(sheet.iter_rows(), start=1):
             if number > MAX_ROWS:
                 raise SettlementUnreadable(f"{name} has more than {MAX_ROWS} rows.")
             if len(cells) > MAX_COLUMNS:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import cast
 
 from django.db import connection, transaction
 
 from config.core.errors import NotFound
-from ledger.chart import AccountRef
+from ledger.chart import AccountRef, Kind, Mode
 from ledger.errors import AccountNotEmpty
 from ledger.models import Account
 
@@ -29,7 +30,8 @@ def open_accounts(wanted: Iterable[tuple[AccountRef, str]]) -> None:
 
 def ref_of(account: Account) -> AccountRef:
     """The reference that names an account row."""
-    return AccountRef(account.code, account.kind, account.mode, account.owner_type, account.owner_id)  # type: ignore[arg-type]
+    kind, mode = cast(Kind, account.kind), cast(Mode, account.mode)  # the table has no others: a constraint of it
+    return AccountRef(account.code, kind, mode, account.owner_type, account.owner_id)
 
 
 @transaction.atomic(durable=True)

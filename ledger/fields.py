@@ -6,7 +6,7 @@ from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 
-class TransactionIdField(models.BigIntegerField):  # type: ignore[type-arg]
+class TransactionIdField(models.BigIntegerField):  # type: ignore[type-arg]  # not generic at run time
     """A PostgreSQL `xid8`: which transaction wrote the row. Read as an integer, written by the database only."""
 
     def db_type(self, connection: BaseDatabaseWrapper) -> str:

@@ -85,7 +85,7 @@ def page(*, multiprocess_dir: str = "") -> bytes:
     registry = REGISTRY
     if multiprocess_dir:
         registry = CollectorRegistry()
-        MultiProcessCollector(registry, path=multiprocess_dir)  # type: ignore[no-untyped-call]
+        MultiProcessCollector(registry, path=multiprocess_dir)  # type: ignore[no-untyped-call]  # the library leaves it untyped
     counted = list(registry.collect())
     scraped = CollectorRegistry()
     scraped.register(_Ready([*counted, *_reference(counted), *_families(_gauges() + _worked_out(counted))]))

@@ -121,7 +121,7 @@ def _insert_of(model: type[models.Model]) -> tuple[str, tuple[models.Field[Any, 
     assert not isinstance(meta.pk, models.AutoField), f"the key of {meta.label} is made by the database"
     columns = ", ".join(connection.ops.quote_name(str(one.column)) for one in fields)
     marks = ", ".join(["%s"] * len(fields))
-    return meta.db_table, fields, f"INSERT INTO {meta.db_table} ({columns}) VALUES ({marks})"  # noqa: S608
+    return meta.db_table, fields, f"INSERT INTO {meta.db_table} ({columns}) VALUES ({marks})"  # noqa: S608  # names of a model
 
 
 @lru_cache(maxsize=64)
@@ -132,4 +132,4 @@ def _update_of(
     fields = tuple(one for one in (meta.get_field(name) for name in names) if isinstance(one, models.Field))
     assert meta.pk is not None, "a model has a key"
     columns = ", ".join(f"{connection.ops.quote_name(str(one.column))} = %s" for one in fields)
-    return meta.db_table, fields, f"UPDATE {meta.db_table} SET {columns} WHERE {meta.pk.column} = %s"  # noqa: S608
+    return meta.db_table, fields, f"UPDATE {meta.db_table} SET {columns} WHERE {meta.pk.column} = %s"  # noqa: S608  # names of a model

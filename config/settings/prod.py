@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config.settings.base import *  # noqa: F403
+from config.settings.base import *  # noqa: F403  # thin differences: everything else is base's
 from config.settings.base import (
     ALLOW_RAW_CARD_DATA,
     ALLOWED_HOSTS,

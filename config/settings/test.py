@@ -19,8 +19,8 @@ def _redis_of_this_worker(address: str) -> str:
 
 
 os.environ["ENVIRONMENT"] = "test"
-os.environ["SECRET_KEY"] = "a key for tests only, long enough to pass the check"  # noqa: S105
-os.environ["JWT_SECRET"] = "a shared secret for tests only, long enough"  # noqa: S105
+os.environ["SECRET_KEY"] = "a key for tests only, long enough to pass the check"  # noqa: S105  # guards nothing
+os.environ["JWT_SECRET"] = "a shared secret for tests only, long enough"  # noqa: S105  # guards nothing
 os.environ["JWT_ISSUER"] = "reckoner-demo"
 os.environ["ENCRYPTION_KEYS"] = "t1:" + base64.b64encode(b"thirty-two bytes, for tests only").decode()
 os.environ["BREVO_API_KEY"] = ""
@@ -30,8 +30,8 @@ if os.environ.get("REDIS_URL"):
     given = os.environ.setdefault("REDIS_URL_AS_GIVEN", os.environ["REDIS_URL"])
     os.environ["REDIS_URL"] = _redis_of_this_worker(given)
 
-from config.settings.base import *  # noqa: E402, F403
-from config.settings.base import CACHES, DATABASES, GATEWAY_SPACING, REDIS_URL  # noqa: E402
+from config.settings.base import *  # noqa: E402, F403  # everything of base, which reads what was set above
+from config.settings.base import CACHES, DATABASES, GATEWAY_SPACING, REDIS_URL  # noqa: E402  # after what base reads
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
@@ -46,6 +46,6 @@ CELERY_TASK_ALWAYS_EAGER = True
 CELERY_TASK_EAGER_PROPAGATES = True
 
 # Nothing is collected: WhiteNoise finds files where the apps keep them.
-STATIC_ROOT = None  # type: ignore[assignment]
+STATIC_ROOT = None
 EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = str(Path(tempfile.gettempdir()) / f"reckoner-test-mail-{os.getpid()}")

@@ -151,7 +151,7 @@ def shown(journals: Sequence[JournalEntry]) -> list[dict[str, Any]]:
     for line in Posting.objects.of(*rows):
         rows[line.journal_id].append(line)
     for journal in journals:
-        journal.rows = rows[journal.pk]  # type: ignore[attr-defined]
+        journal.rows = rows[journal.pk]  # type: ignore[attr-defined]  # carried to JournalOut, which reads it
     return list(JournalOut(journals, many=True).data)
 
 

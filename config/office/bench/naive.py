@@ -76,13 +76,13 @@ class Line(models.Model):
 class NotificationIn(serializers.Serializer[Any]):
     """MoMo's fields."""
 
-    partnerCode = serializers.CharField()  # noqa: N815 - MoMo's names
-    orderId = serializers.CharField()  # noqa: N815
-    requestId = serializers.CharField()  # noqa: N815
+    partnerCode = serializers.CharField()  # noqa: N815 - MoMo's name
+    orderId = serializers.CharField()  # noqa: N815 - MoMo's name
+    requestId = serializers.CharField()  # noqa: N815 - MoMo's name
     amount = serializers.IntegerField()
-    orderInfo = serializers.CharField(allow_blank=True)  # noqa: N815
-    transId = serializers.IntegerField()  # noqa: N815
-    resultCode = serializers.IntegerField()  # noqa: N815
+    orderInfo = serializers.CharField(allow_blank=True)  # noqa: N815 - MoMo's name
+    transId = serializers.IntegerField()  # noqa: N815 - MoMo's name
+    resultCode = serializers.IntegerField()  # noqa: N815 - MoMo's name
     message = serializers.CharField(allow_blank=True)
     signature = serializers.CharField()
 

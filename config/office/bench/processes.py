@@ -31,7 +31,7 @@ def dies_with_us(signal_name: str) -> list[str]:
 
 def run(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command of our own to its end, with its words kept."""
-    return subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, env=env)  # noqa: S603
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, env=env)  # noqa: S603 - our own
 
 
 class Child:

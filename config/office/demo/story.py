@@ -262,7 +262,7 @@ def _cast(until: datetime) -> Iterator[tuple[Plot, datetime, random.Random]]:
     for plot, times in PLOTS:
         for _ in range(times):
             day = until - timedelta(days=dice.randrange(DAYS), hours=3)
-            yield plot, day - timedelta(minutes=dice.randrange(900)), random.Random(dice.random())  # noqa: S311
+            yield plot, day - timedelta(minutes=dice.randrange(900)), random.Random(dice.random())  # noqa: S311 - a story
 
 
 def _scene(doors: Doors, number: int, *, at: datetime, until: datetime, dice: random.Random) -> Scene:

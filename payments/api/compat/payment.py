@@ -55,7 +55,7 @@ class InitOut(serializers.Serializer[Any]):
     amount_minor = serializers.IntegerField(source="payment.amount_minor")
     currency = serializers.CharField(source="payment.currency")
     payUrl = TextOrNull(source="attempt.pay_url")  # noqa: N815 - the reference system's name
-    qrCodeUrl = TextOrNull(source="attempt.qr_text")  # noqa: N815
+    qrCodeUrl = TextOrNull(source="attempt.qr_text")  # noqa: N815 - the reference system's name
     deeplink = TextOrNull(source="attempt.deeplink")
     client_secret = serializers.SerializerMethodField()
     expires_at = serializers.DateTimeField(source="payment.expires_at")
