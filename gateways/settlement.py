@@ -38,7 +38,8 @@ class SettlementLine:
     negative; `gross - fee = net`, where `fee` (its VAT included) is positive when it was taken from us.
 
     `reference` is ours (attempt or refund), `gateway_transaction_id` the gateway's; a line has at least one of them,
-    except fees, adjustments and payouts. `raw` is the row as it was read.
+    except fees, adjustments and payouts. `dispute_id` is the gateway's own number of a dispute, where its lines have
+    one; the other two then name the disputed payment. `raw` is the row as it was read.
     """
 
     row: int
@@ -48,6 +49,7 @@ class SettlementLine:
     net: Money
     reference: str = ""
     gateway_transaction_id: str = ""
+    dispute_id: str = ""
     occurred_at: datetime | None = None
     settled_on: date | None = None
     description: str = ""

@@ -190,7 +190,7 @@ class _Row:
     def _read(self, heading: str, reader: Callable[[Cell], Read]) -> Read:
         try:
             return reader(self._raw_cell(heading))
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:  # the year 1 in Vietnam began in the year 0 of UTC
             raise self.refusal(heading, str(error)) from error
 
     def _refuse_loose_ends(self) -> None:

@@ -84,7 +84,8 @@ def _line(place: int, row: Mapping[str, object], arrival: datetime | None) -> Se
     kind = _kind(row, messages.id_in(given))
     reference = messages.reference_of(source, messages.REFUND if kind is LineKind.REFUND else messages.ATTEMPT)
     identifier = messages.id_in(given)
-    if kind is LineKind.PAYMENT:  # our number of a payment is its PaymentIntent's
+    dispute_id = identifier if kind in (LineKind.DISPUTE, LineKind.DISPUTE_REVERSAL) else ""
+    if kind is LineKind.PAYMENT or dispute_id:  # our number of a payment is its PaymentIntent's
         identifier = messages.id_in(source.get("payment_intent")) or identifier
     return SettlementLine(
         row=place,
@@ -94,6 +95,7 @@ def _line(place: int, row: Mapping[str, object], arrival: datetime | None) -> Se
         net=from_wire(row.get("net"), row.get("currency")),
         reference=reference,
         gateway_transaction_id=identifier,
+        dispute_id=dispute_id,
         occurred_at=messages.time_of(messages.number_in(row.get("created"))),
         settled_on=arrival.date() if arrival else None,
         description=messages.text_in(row.get("description"))[: messages.MAX_TEXT],

@@ -110,10 +110,11 @@ class Movement:
 def read(content: bytes, *, name: str) -> SettlementFile:
     """The lines of a Transactions report. Raises SettlementUnreadable naming row and column."""
     lines = []
-    for number, cells in _table(content, name=name):
-        if any(cells.values()):
-            found = _of_report(number, cells)
-            lines += [found.line()] if found else []
+    rows = [(number, cells) for number, cells in _table(content, name=name) if any(cells.values())]
+    is_signed = any(cells["amount"].startswith("-") for _, cells in rows)
+    for number, cells in rows:
+        found = _of_report(number, cells, is_signed=is_signed)
+        lines += [found.line()] if found else []
     days = {one.settled_on for one in lines}
     return SettlementFile(number="", lines=tuple(lines), settled_on=days.pop() if len(days) == 1 else None)
 
@@ -141,14 +142,15 @@ def _cells(rows: Iterable[Row], places: Mapping[str, int]) -> Iterator[tuple[int
         yield number, found
 
 
-def _of_report(number: int, cells: Mapping[str, str]) -> Movement | None:
+def _of_report(number: int, cells: Mapping[str, str], *, is_signed: bool) -> Movement | None:
+    """`is_signed`: the report has signs, so that what has none came in: a chargeback that was won."""
     kind, currency = cells["type"].upper(), cells["currency"].upper()
     if not _counts(cells["status"], cells["settlement_status"], is_payment=kind in ("PAYMENT", "IN_PERSON_PAYMENT")):
         return None
     amount, fee, vat, net = (
         _amount(cells[name], currency, row=number, column=COLUMNS[name]) for name in ("amount", "fee", "vat", "net_amount")
     )  # fmt: skip
-    is_out = cells["amount"].startswith("-") or kind in MONEY_OUT
+    is_out = cells["amount"].startswith("-") or (kind in MONEY_OUT and not is_signed)
     if (amount - fee - vat if not is_out else amount + fee + vat) != net:
         raise SettlementUnreadable(
             f"Row {number}: amount, fee, VAT and net do not agree.", row=number, column="Net Amount"

@@ -230,3 +230,9 @@ class StatementUnreadable(InvalidInput):
     """A bank statement that is not what it claims to be; the message names row and column."""
 
     code, status = "statement_unreadable", 422
+
+
+class SettlementRefused(InvalidInput):
+    """A settlement file that is not what it claims to be, or an account whose gateway has none we can read."""
+
+    code, status = "settlement_refused", 422

@@ -72,6 +72,7 @@ class Xendit(Provider):
             Route(method="GET", path="/control/xendit/settlement", handler=self.settlement),
             Route(method="POST", path="/control/xendit/settled/{order}", handler=self.money_settles),
             Route(method="POST", path="/control/xendit/refunds/{order}/fail", handler=self.refund_fails),
+            Route(method="POST", path="/control/xendit/disputes/{order}/{what}", handler=self.money_disputed),
             Route(method="POST", path="/control/xendit/v3", handler=self.v3_paid),
         ]  # fmt: skip
 
@@ -213,6 +214,12 @@ class Xendit(Provider):
         self.lifecycle.settle_money(payment)
         self.announce(payment)
         return json_response({"status": "SETTLED"})
+
+    def money_disputed(self, request: Request) -> Response:
+        """POST /control/xendit/disputes/{order}/taken or /returned: a bank takes the money or gives it back, untold."""
+        payment = self._of_order(request)
+        self.lifecycle.charge_back(payment, request.arguments["what"])
+        return json_response({"chargebacks": payment.fields["chargebacks"]})
 
     def refund_fails(self, request: Request) -> Response:
         """POST /control/xendit/refunds/{order}/fail: the channel sends a refund back, even one that was done."""

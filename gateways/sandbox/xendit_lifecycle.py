@@ -62,6 +62,21 @@ class Lifecycle:
             self.sandbox.world.keep(payment)
         self.sandbox.world.record("settled", provider=NAME, order=payment.order)
 
+    def charge_back(self, payment: Payment, what: str) -> None:
+        """The customer's bank takes the money of a paid invoice ("taken"), or gives it back ("returned").
+
+        Only the balance moves: nothing is told. Raises BadRequest (409) where there is nothing to take or to return.
+        """
+        with self.sandbox.world.lock:
+            moves: list[dict[str, int]] = payment.fields.setdefault("chargebacks", [])
+            is_gone = sum(one["amount"] for one in moves) < 0
+            if payment.stage is not Stage.PAID or what != ("returned" if is_gone else "taken"):
+                raise BadRequest("needs a paid invoice: its money can be taken, and then returned", status=409)
+            amount = payment.transactions[-1].amount if is_gone else -payment.transactions[-1].amount
+            moves.append({"amount": amount, "at_ms": now_ms(), "number": self.sandbox.world.next_number()})
+            self.sandbox.world.keep(payment)
+        self.sandbox.world.record(f"chargeback_{what}", provider=NAME, order=payment.order)
+
     def expire_if_due(self, payment: Payment) -> None:
         """An invoice that nobody paid in time is dead from then on."""
         if payment.stage is Stage.WAITING and now_ms() >= payment.expires_ms:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -25,7 +26,7 @@ COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Movement:
-    """One row: a payment or a refund. Fee and VAT are taken from payments only."""
+    """One row: a payment, a refund or a chargeback. Fee and VAT are taken from payments only."""
 
     kind: str
     number: int
@@ -39,11 +40,12 @@ class Movement:
     settlement_status: str | None
     created_ms: int
     updated_ms: int
+    is_out: bool = False
 
     @property
     def sign(self) -> int:
         """As the balance feels it."""
-        return -1 if self.kind == "REFUND" else 1
+        return -1 if self.is_out else 1
 
     @property
     def net(self) -> int:
@@ -81,6 +83,7 @@ class Reports:
             payments = [one for one in self.sandbox.world.payments.values() if _is(one, merchant)]
             refunds = [one for one in self.sandbox.world.refunds.values() if _is(one, merchant)]
             found = [_paid(one, money) for one in payments for money in one.transactions]
+            found += [_charged_back(one, moved) for one in payments for moved in one.fields.get("chargebacks", ())]
             known = self.sandbox.world.payments
             found += [_refunded(one, known[NAME, merchant, one.payment]) for one in refunds]
         return sorted(found, key=lambda one: (one.updated_ms, one.number))
@@ -105,7 +108,16 @@ def _refunded(refund: Refund, payment: Payment) -> Movement:
     return Movement(
         kind="REFUND", number=refund.number, reference=refund.order, payment=payment, product_id=objects.refund_id(refund),
         amount=refund.amount, fee=0, vat=0, status=status, settlement_status=None, created_ms=refund.created_ms,
-        updated_ms=max(refund.created_ms, refund.done_after_ms),
+        updated_ms=max(refund.created_ms, refund.done_after_ms), is_out=True,
+    )  # fmt: skip
+
+
+def _charged_back(payment: Payment, moved: Mapping[str, int]) -> Movement:
+    """A row of the type CHARGEBACK, out and, where the dispute was won, in again."""
+    return Movement(
+        kind="CHARGEBACK", number=moved["number"], reference=payment.fields["external_id"], payment=payment,
+        product_id=objects.payment_id(payment), amount=abs(moved["amount"]), fee=0, vat=0, status="SUCCESS",
+        settlement_status=None, created_ms=moved["at_ms"], updated_ms=moved["at_ms"], is_out=moved["amount"] < 0,
     )  # fmt: skip
 
 
@@ -131,7 +143,7 @@ def _json(one: Movement) -> dict[str, object]:
             "xendit_fee": rules.major(one.fee, currency), "value_added_tax": rules.major(one.vat, currency),
             "xendit_withholding_tax": 0, "third_party_withholding_tax": 0, "status": "COMPLETED" if one.fee else "NOT_APPLICABLE",
         },
-        "product_data": {"payment_link_id": one.payment.fields["id"] or None} if one.kind == "PAYMENT" else {},
+        "product_data": {} if one.kind == "REFUND" else {"payment_link_id": one.payment.fields["id"] or None},
         "business_id": one.payment.merchant, "created": rules.moment(one.created_ms), "updated": rules.moment(one.updated_ms),
     }  # fmt: skip
 
@@ -144,7 +156,7 @@ def _row(one: Movement) -> dict[str, str]:
         "Amount": str(rules.major(one.sign * one.amount, currency)), "Total Fee": str(rules.major(one.fee, currency)),
         "Total VAT": str(rules.major(one.vat, currency)), "Net Amount": str(rules.major(one.sign * one.net, currency)),
         "Reference": one.reference, "Transaction ID": f"txn_{one.number}",
-        "Invoice ID": one.payment.fields["id"] if one.kind == "PAYMENT" else "", "Product ID": one.product_id,
+        "Invoice ID": "" if one.kind == "REFUND" else one.payment.fields["id"], "Product ID": one.product_id,
         "Payment Date": rules.moment(one.created_ms), "Timestamp - Created": rules.moment(one.created_ms),
         "Timestamp - Updated": rules.moment(one.updated_ms),
         "Actual Settlement Time": rules.moment(one.updated_ms) if one.settlement_status != "PENDING" else "",

@@ -20,6 +20,7 @@ from config.core.models import Approval
 from config.core.money import EXPONENTS, Money, MoneyError
 from ledger.admin import t_accounts
 from payments import postings
+from payments.admin import dispute_files
 from payments.models import AttemptEvent, Dispute, DisputeEvidence, GatewayAccount
 from payments.services import dispute_answers, dispute_booking, dispute_by_hand, dispute_decisions, evidence
 from payments.services.dispute_decisions import Decision
@@ -276,5 +277,6 @@ DEEDS: Final = (
     Deed(name="ask", label=_("Ask the gateway"), permission=ACT, run=_ask, form=NoQuestionForm, icon="sync", is_offered=dispute_answers.can_be_called),
     replace(approvals_page.APPROVE, run=_decide(approvals_page.approve), is_offered=_waits),
     replace(approvals_page.REJECT, run=_decide(approvals_page.reject), is_offered=_waits),
+    dispute_files.READ,
     Deed(name="open", label=_("Open a dispute"), permission=ACT, run=_open, form=OpenForm, icon="add", is_of_list=True, is_main=True, explain=_("For disputes that a gateway tells by e-mail or in its portal. Those it tells by message open by themselves.")),
 )  # fmt: skip

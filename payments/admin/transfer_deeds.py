@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time
 from typing import Any, Final
 
 from django import forms
-from django.core.cache import cache
 from django.utils import timezone
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
@@ -19,6 +16,7 @@ from config.core.admin.deeds import Deed, DeedForm, Doing, Done
 from config.core.admin.panels import Panel, Table, columns, num
 from config.core.money import Money, MoneyError
 from gateways import bank_formats
+from payments.admin.kept_files import SHOWN, KeptFileForm
 from payments.models import GatewayAccount, MoneyCase, Payment
 from payments.services import naming, statements, transfers
 from payments.services.reports import Outcome
@@ -26,9 +24,6 @@ from payments.services.statements import Planned, Verdict
 from payments.services.transfers import Transfer
 from payments.states import CaseStatus
 
-MAX_UPLOAD: Final = 5 * 1024 * 1024
-KEPT_SECONDS: Final = 3600
-SHOWN: Final = 500
 OWN: Final = "own"
 """The choice of an account's own columns."""
 
@@ -91,8 +86,8 @@ CONFIRM: Final = Deed(
 
 
 # --- A statement -----------------------------------------------------------------------------------------------------
-class StatementForm(DeedForm):
-    """A file, its account, its columns. Between preview and import the file is kept for an hour."""
+class StatementForm(KeptFileForm):
+    """A file, its account, its columns."""
 
     account = forms.ModelChoiceField(label=_("Bank account"), queryset=GatewayAccount.objects.none(), empty_label=None)
     bank = forms.ChoiceField(label=_("Columns"))
@@ -102,44 +97,16 @@ class StatementForm(DeedForm):
         required=False,
         help_text=_("Lines in which no reference stands go to suspense with a case. Left out, they are not booked."),
     )
-    kept = forms.CharField(required=False, widget=forms.HiddenInput)
+    field_order = ("account", "bank", "file", "hold_rest", "kept")
+    shelf = "statement"
+    missing = _("Choose the statement's file.")
 
     def prepare(self) -> None:
         """The accounts and maps there are."""
+        super().prepare()
         self.fields["account"].queryset = GatewayAccount.objects.filter(gateway=transfers.GATEWAY).order_by("code")  # type: ignore[attr-defined]
         choices = [(OWN, _("as set for the account")), *((name, name.upper()) for name in sorted(bank_formats.FORMATS))]
-        self.fields["file"].required = not self.data.get("kept")
         self.fields["bank"].choices = choices  # type: ignore[attr-defined]
-
-    def clean(self) -> dict[str, Any]:
-        """The content of the file, of this request or of the preview before it."""
-        data: dict[str, Any] = super().clean() or {}
-        if self.errors:
-            return data
-        upload = data.get("file")
-        if upload is not None:
-            if upload.size > MAX_UPLOAD:
-                raise forms.ValidationError({"file": _("The file is too large.")})
-            data["content"], data["name"] = upload.read(), upload.name
-            self._keep(data)
-        else:
-            data["content"], data["name"] = self._kept(data.get("kept", ""))
-        return data
-
-    def _keep(self, data: Mapping[str, Any]) -> None:
-        token = hashlib.sha256(data["content"]).hexdigest()
-        cache.set(self._key(token), (data["content"], data["name"]), KEPT_SECONDS)
-        self.data = {**self.data.dict(), "kept": token}  # type: ignore[attr-defined]  # a POST; no field has two values
-        self["file"].help_text = _t("%(name)s is at hand; choose a file only to take another.") % {"name": data["name"]}
-
-    def _kept(self, token: str) -> tuple[bytes, str]:
-        found = cache.get(self._key(token)) if re.fullmatch(r"[0-9a-f]{64}", token) else None
-        if found is None:
-            raise forms.ValidationError({"file": _("Choose the statement's file.")})
-        return found[0], found[1]
-
-    def _key(self, token: str) -> str:
-        return f"statement:{self.user.pk if self.user else ''}:{token}"
 
 
 def _read(data: Mapping[str, Any]) -> statements.Statement:

@@ -2,71 +2,149 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final
 
+from django.db import transaction
+
+from config.core import inbox
 from config.core.money import Money
 from gateways.reports import DisputeReport
 from gateways.reports import DisputeStatus as Told
 from gateways.settlement import LineKind, SettlementLine
-from payments.models import AttemptEvent, Dispute, GatewayAccount
-from payments.services import disputes
+from payments.errors import DisputeRefused
+from payments.models import AttemptEvent, Dispute, GatewayAccount, MoneyCase
+from payments.services import cases, disputes, locks
+from payments.services.dispute_index import ABOUT_DISPUTES, DisputeIndex, Found, cause_of, name_of
 from payments.services.reports import Heard, Outcome
+from payments.states import LOST_DISPUTES
 from payments.states import DisputeStatus as S
+
+AHEAD: Final = timedelta(days=1)
+"""Days of two zones differ by so much."""
+
+
+class Verdict(StrEnum):
+    """What a line about a dispute would do."""
+
+    OPENS = "opens"
+    UNKNOWN_PAYMENT = "unknown_payment"  # opens, counts against no payment, and a case asks whose it is
+    WINS = "wins"  # the money came back
+    ADDS = "adds"  # known; that the money was taken, its fee or its payment is news
+    KNOWN = "known"
+    DIFFERS = "differs"  # known with another sum: nothing is booked, a case asks
+    CHANGED = "changed"  # money moves after the dispute's end: nothing is booked, a case asks
+    NO_AMOUNT = "no_amount"  # a line of nothing about a dispute that nobody knows: left alone
+
 
 _AS_TOLD: Final = {S.OPENED: Told.NEEDS_RESPONSE, S.NEEDS_RESPONSE: Told.NEEDS_RESPONSE, S.UNDER_REVIEW: Told.UNDER_REVIEW, S.WON: Told.WON}  # fmt: skip
 
 
-def apply_settlement_line(*, line: SettlementLine, account: GatewayAccount, at: datetime) -> Outcome:
+@transaction.atomic(durable=True)
+def apply_settlement_line(*, line: SettlementLine, account: GatewayAccount, at: datetime, actor: str = "") -> Outcome:
     """Believe one line about a dispute, once: the message that told it before, or tells it later, is the same dispute.
 
-    The fee of such a line is the dispute's and is booked here, so nobody books it as a gateway's fee. Asserts that the
-    line is about a dispute. Raises nothing for what a file may say.
+    The fee of such a line is the dispute's and is booked here, so nobody books it as a gateway's fee. `actor` "" is the
+    gateway. Asserts that the line is about a dispute. Raises DisputeRefused for a line of a later day than today: all
+    that its gateway says of the dispute until then would count as old news.
     """
-    assert line.kind in (LineKind.DISPUTE, LineKind.DISPUTE_REVERSAL), f"{line.kind} is not about a dispute"
-    known = _known(line, account)
+    assert line.kind in ABOUT_DISPUTES, f"{line.kind} is not about a dispute"
+    if line.occurred_at is not None and line.occurred_at > at + AHEAD:
+        raise DisputeRefused(f"This line is dated {line.occurred_at:%Y-%m-%d}, which has not come yet.")
+    heard = Heard(account=account, source=AttemptEvent.Source.FILE, at=at, actor=actor)
+    is_read = not inbox.claim(cause_of(line, account))  # who reads the same line meanwhile waits here
+    payment_id, _capture = disputes.place(
+        reference=line.reference, gateway_transaction_id=line.gateway_transaction_id, account=account
+    )
+    if payment_id is not None:
+        locks.payment(payment_id)  # a message about the same money waits, or is known when we look
+    found = DisputeIndex.of([line], account, is_plan=False).find(line)
+    verdict = judge(line, found, is_read=is_read)
+    if verdict is Verdict.KNOWN:
+        return Outcome.NOTHING_NEW
+    if verdict is Verdict.NO_AMOUNT:
+        transaction.set_rollback(True)  # it did not count: it may, once its dispute is known
+        return Outcome.ORPHAN
+    if verdict in (Verdict.DIFFERS, Verdict.CHANGED):
+        return _ask(line, found, verdict, heard)
+    return disputes.believe(_report(line, found, is_read=is_read), heard)[0]
+
+
+def judge(line: SettlementLine, found: Found, *, is_read: bool) -> Verdict:
+    """What a line would do, by what is known of its dispute. `is_read`: the same line has counted before."""
+    known, came_back = found.dispute, line.kind is LineKind.DISPUTE_REVERSAL
+    if known is None:
+        return _judge_new(line, found)
+    if known.payment_id is None and found.is_placed and not known.booked:
+        return Verdict.ADDS
+    if is_read:
+        return Verdict.KNOWN
+    if not found.is_same:
+        return Verdict.DIFFERS
+    is_news = fee_after(line, known) is not None or not known.withdrawn_minor
+    if came_back and known.is_open:
+        return Verdict.WINS
+    if (came_back and known.status in LOST_DISPUTES) or (not came_back and _is_taken_again(line, known)):
+        return Verdict.CHANGED
+    return Verdict.ADDS if is_news else Verdict.KNOWN
+
+
+def _judge_new(line: SettlementLine, found: Found) -> Verdict:
+    if not line.gross:
+        return Verdict.NO_AMOUNT
+    if line.kind is LineKind.DISPUTE_REVERSAL:
+        return Verdict.WINS
+    return Verdict.OPENS if found.is_placed else Verdict.UNKNOWN_PAYMENT
+
+
+def _is_taken_again(line: SettlementLine, known: Dispute) -> bool:
+    """Whether the money goes once more after it came back."""
+    if known.status != S.WON or line.occurred_at is None or known.heard_until is None:
+        return False
+    return line.occurred_at > known.heard_until + disputes.CLOCKS_DIFFER
+
+
+def _report(line: SettlementLine, found: Found, *, is_read: bool) -> DisputeReport:
+    known = found.dispute
     came_back = line.kind is LineKind.DISPUTE_REVERSAL
     status = Told.WON if came_back else _AS_TOLD.get(S(known.status), Told.LOST) if known else Told.NEEDS_RESPONSE
-    report = DisputeReport(
-        dispute_id=known.gateway_dispute_id if known else _name(line),
+    return DisputeReport(
+        dispute_id=(known.gateway_dispute_id if known and not line.dispute_id else name_of(line)),
         status=status,
         money=line.gross if line.gross.minor >= 0 else -line.gross,
         reference=line.reference,
         gateway_transaction_id=line.gateway_transaction_id,
-        fee=_fee(line, known),
+        fee=None if is_read else fee_after(line, known),
         reason=known.reason if known else line.description[:100],
         withdrawn=True,
         respond_by=known.respond_by if known else None,
         occurred_at=line.occurred_at,
         raw=known.raw if known else dict(line.raw),
     )
-    return disputes.apply_dispute_report(
-        report=report, heard=Heard(account=account, source=AttemptEvent.Source.FILE, at=at)
+
+
+def _ask(line: SettlementLine, found: Found, verdict: Verdict, heard: Heard) -> Outcome:
+    """Money that fits no dispute as we know it: a person compares, nothing is booked."""
+    known = found.dispute
+    assert known is not None, "only a known dispute can differ"
+    moved = "gives back" if line.kind is LineKind.DISPUTE_REVERSAL else "takes"
+    money = line.gross if line.gross.minor >= 0 else -line.gross
+    why = "It is another sum" if verdict is Verdict.DIFFERS else "It has ended"
+    cases.open_question(
+        kind=MoneyCase.Kind.DISPUTE_CHANGED,
+        money=money,
+        payment=known.payment,
+        dispute=known,
+        detail=f"A settlement file {moved} {money} {money.currency}; we know this dispute as {known.amount} "
+        f"{known.currency}, {known.status}. {why}, so nothing is booked.",
+        at=heard.at,
+        actor=heard.who,
     )
+    return Outcome.HELD
 
 
-def _known(line: SettlementLine, account: GatewayAccount) -> Dispute | None:
-    """The dispute that a line is about: by the name it got from a line, else the newest of the same money."""
-    mine = Dispute.objects.filter(account=account)
-    named: Dispute | None = mine.filter(gateway_dispute_id=_name(line)).first()
-    if named is not None:
-        return named
-    payment_id, capture = disputes.place(
-        reference=line.reference, gateway_transaction_id=line.gateway_transaction_id, account=account
-    )
-    if capture is None and payment_id is None:
-        return None
-    about = mine.filter(capture=capture) if capture else mine.filter(payment_id=payment_id)
-    same = about.filter(amount_minor=abs(line.gross.minor), currency=line.gross.currency)
-    return same.order_by("-created_at").first() or about.order_by("-created_at").first()
-
-
-def _name(line: SettlementLine) -> str:
-    """What we call a dispute until its gateway tells its number."""
-    return f"{disputes.FROM_FILE}{line.gateway_transaction_id or line.reference}"[:100]
-
-
-def _fee(line: SettlementLine, known: Dispute | None) -> Money | None:
+def fee_after(line: SettlementLine, known: Dispute | None) -> Money | None:
     """What the dispute has cost after this line; None where the line says nothing of it."""
     if not line.fee:
         return None

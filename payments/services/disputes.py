@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import Q
 
 from config.core import faultpoints, ids, outbox
 from config.core.money import Money
@@ -35,14 +36,16 @@ def apply_dispute_report(*, report: DisputeReport, heard: Heard) -> Outcome:
     Messages may come twice and out of order. Never raises for what a gateway may truly say: a dispute of a payment that
     we do not know is kept and booked, and a person is asked. ORPHAN only where no amount is told and none is known.
     """
-    outcome, payment = _apply(report, heard)
+    outcome, payment = believe(report, heard)
     faultpoints.reach("dispute.believed")
     if heard.notification_id:
         settle_notification(heard, outcome, payment)
     return outcome
 
 
-def _apply(report: DisputeReport, heard: Heard) -> tuple[Outcome, Payment | None]:
+def believe(report: DisputeReport, heard: Heard) -> tuple[Outcome, Payment | None]:
+    """What apply_dispute_report does, in the commit of a caller: what it changed, and the payment it is about."""
+    assert connection.in_atomic_block, "a dispute is believed in one commit"
     found = _lock(report, heard)
     if found is None:
         return Outcome.ORPHAN, None
@@ -97,7 +100,7 @@ def _lock(report: DisputeReport, heard: Heard) -> Found | None:
     payment_id = known.values_list("payment_id", flat=True).first() or payment_id
     payment = locks.payment(payment_id) if payment_id else None
     dispute_id, is_new = known.values_list("id", flat=True).first(), False
-    if dispute_id is None and capture is not None:
+    if dispute_id is None:
         dispute_id = _told_by_a_file(capture, report, heard)
     if dispute_id is None:
         money = report.money or (capture.money if capture else None)
@@ -119,11 +122,17 @@ def _lock(report: DisputeReport, heard: Heard) -> Found | None:
     return Found(dispute=dispute, payment=dispute.payment, is_new=is_new)
 
 
-def _told_by_a_file(capture: Capture, report: DisputeReport, heard: Heard) -> str | None:
+def _told_by_a_file(capture: Capture | None, report: DisputeReport, heard: Heard) -> str | None:
     """A dispute of the same money that a file told of without its number gets that number now."""
-    nameless = Dispute.objects.filter(capture=capture, gateway_dispute_id__startswith=FROM_FILE)
+    if report.dispute_id.startswith(FROM_FILE):
+        return None
+    money = [one for one in (report.gateway_transaction_id, report.reference) if one]
+    said = Q(gateway_dispute_id__in=[f"{FROM_FILE}{one}"[:100] for one in money])
+    if capture is not None:
+        said |= Q(capture=capture, gateway_dispute_id__startswith=FROM_FILE)
+    nameless = Dispute.objects.filter(said, account=heard.account).order_by("-created_at")
     dispute_id: str | None = nameless.values_list("id", flat=True).first()
-    if dispute_id is not None and not report.dispute_id.startswith(FROM_FILE):
+    if dispute_id is not None:
         dispute = locks.dispute(dispute_id)
         dispute.gateway_dispute_id = report.dispute_id[:100]
         dispute.save(update_fields=["gateway_dispute_id"])

@@ -286,7 +286,8 @@ def test_a_payout_is_read_line_by_line_to_its_last_unit(stripe: Fresh) -> None:
     }  # fmt: skip
     (chargeback,) = [line for line in file.lines if line.kind is LineKind.DISPUTE]
     assert (chargeback.gross, chargeback.fee) == (Money(-960_000, "VND"), Money(380_000, "VND"))
-    assert chargeback.raw["payment_intent"] == lost.gateway_transaction_id
+    assert chargeback.gateway_transaction_id == lost.gateway_transaction_id
+    assert chargeback.dispute_id.startswith("du_")
     assert file.settled_on == datetime.now(UTC).date()
     assert {second.reference, third.reference} <= {line.reference for line in file.lines}
 

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from pathlib import Path
 from typing import Any, Final
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from config.core import clock
 from payments.errors import StatementUnreadable
+from payments.management.file_command import FileCommand, ended
 from payments.models import GatewayAccount
 from payments.services import statements, transfers
 from payments.services.statements import Planned, Statement, Verdict
 
-LOOK: Final = 3
-REFUSED: Final = 4
-PARTIAL: Final = 6
 WAITS: Final = frozenset({Verdict.HELD, Verdict.UNKNOWN_REFERENCE, Verdict.DIFFERS})
 
 
-class Command(BaseCommand):
+class Command(FileCommand):
     help = (
         "Books the transfers of a bank statement (CSV or XLSX), each once however often it is read. 0 all clear, "
         "3 done, and some lines need a person (money held with a case, or booked before with another amount), "
@@ -35,67 +30,45 @@ class Command(BaseCommand):
         )
         parser.add_argument("--account", default="", help="code of the merchant account, where there is more than one")
         parser.add_argument("--hold-rest", action="store_true", help="book money without any reference to suspense too")
-        parser.add_argument("--dry-run", action="store_true", help="say what would happen, and change nothing")
-        parser.add_argument("--json", action="store_true", help="print the result as JSON")
+        super().add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        name, content = self.content(options["file"], unnamed="statement")
+        account = self._account(options["account"])
         try:
-            name, content = _content(options["file"])
-            statement = statements.read(
-                content=content, name=name, account=_account(options["account"]), bank=options["bank"]
-            )
+            statement = statements.read(content=content, name=name, account=account, bank=options["bank"])
         except StatementUnreadable as error:
-            raise CommandError(error.message, returncode=REFUSED) from error
+            raise self.refusal(error.message) from error
         if not options["dry_run"]:
             statements.book(
                 statement=statement,
                 actor="command:import_transfers",
                 at=clock.now(),
                 hold_rest=options["hold_rest"],
-                on_line=self._progress if sys.stderr.isatty() else None,
+                on_line=self.on_line,
             )
-        self._tell(statement, as_json=options["json"], is_dry=options["dry_run"])
-        if any(one.error for one in statement.lines):
-            sys.exit(PARTIAL)
-        if any(one.verdict in WAITS for one in statement.lines):
-            sys.exit(LOOK)
+        self._tell(statement, options)
+        self.leave(statement.lines, needs_a_person=any(one.verdict in WAITS for one in statement.lines))
 
-    def _progress(self, done: int, total: int) -> None:
-        self.stderr.write(f"\r{done}/{total}", ending="\n" if done == total else "")
+    def _account(self, code: str) -> GatewayAccount:
+        found = GatewayAccount.objects.filter(gateway=transfers.GATEWAY, **({"code": code} if code else {}))
+        if found.count() != 1:
+            codes = ", ".join(GatewayAccount.objects.filter(gateway=transfers.GATEWAY).values_list("code", flat=True))
+            raise self.refusal(f"Name the bank account with --account; there are: {codes or 'none'}.")
+        account: GatewayAccount = found.get()
+        return account
 
-    def _tell(self, statement: Statement, *, as_json: bool, is_dry: bool) -> None:
-        if as_json:
-            found = {
-                "file": statement.name, "sha256": statement.sha256, "account": statement.account.code,
-                "dry_run": is_dry, "lines": [_line(one) for one in statement.lines],
-                "planned": statement.counts, "booked": statement.outcomes,
-            }  # fmt: skip
-            self.stdout.write(json.dumps(found, ensure_ascii=False))
-            return
-        for one in statement.lines:
-            if one.verdict not in (Verdict.KNOWN, Verdict.MONEY_OUT):
-                self.stdout.write(_sentence(one))
-        counts = statement.counts if is_dry else {**statement.counts, **statement.outcomes}
-        told = ", ".join(f"{word.replace('_', ' ')} {count}" for word, count in sorted(counts.items()))
-        self.stdout.write(f"{'Would do' if is_dry else 'Done'}: {told or 'no lines'}")
-
-
-def _content(path: str) -> tuple[str, bytes]:
-    if path == "-":
-        return "statement", sys.stdin.buffer.read()
-    try:
-        return Path(path).name, Path(path).read_bytes()
-    except OSError as error:
-        raise CommandError(f"{path} cannot be read: {error.strerror}.", returncode=REFUSED) from error
-
-
-def _account(code: str) -> GatewayAccount:
-    found = GatewayAccount.objects.filter(gateway=transfers.GATEWAY, **({"code": code} if code else {}))
-    if found.count() != 1:
-        codes = ", ".join(GatewayAccount.objects.filter(gateway=transfers.GATEWAY).values_list("code", flat=True))
-        raise CommandError(f"Name the bank account with --account; there are: {codes or 'none'}.", returncode=REFUSED)
-    account: GatewayAccount = found.get()
-    return account
+    def _tell(self, statement: Statement, options: Any) -> None:
+        is_dry = options["dry_run"]
+        found = {
+            "file": statement.name, "sha256": statement.sha256, "account": statement.account.code,
+            "dry_run": is_dry, "lines": [_line(one) for one in statement.lines],
+            "planned": statement.counts, "booked": statement.outcomes,
+        }  # fmt: skip
+        told = [_sentence(one) for one in statement.lines if one.verdict not in (Verdict.KNOWN, Verdict.MONEY_OUT)]
+        self.tell(
+            found, told, statement.counts if is_dry else {**statement.counts, **statement.outcomes}, options=options
+        )
 
 
 def _line(one: Planned) -> dict[str, object]:
@@ -108,7 +81,7 @@ def _line(one: Planned) -> dict[str, object]:
 
 
 def _sentence(one: Planned) -> str:
-    done = f" -> {one.outcome.value}" if one.outcome else f" -> {one.error}" if one.error else ""
     about = one.payment.id if one.payment else one.transfer.text[:60]
     problem = f" ({one.problem.value})" if one.problem and one.verdict is Verdict.HELD else ""
-    return f"row {one.line.row}: {one.transfer.money} {one.verdict.value}{problem} {about}{done}"
+    end = ended(one.outcome, one.error)
+    return f"row {one.line.row}: {one.transfer.money} {one.verdict.value}{problem} {about}{end}"
