@@ -15,12 +15,13 @@ from django.db import DatabaseError, transaction
 from config.core import audit
 from config.core.errors import DomainError
 from gateways import registry
-from gateways.base import GatewayUnavailable, SettlementApi, SettlementFiles
+from gateways.abilities import SettlementApi, SettlementFiles
+from gateways.errors import GatewayUnavailable
 from gateways.settlement import LineKind, SettlementLine, SettlementUnreadable
 from payments.errors import SettlementRefused
 from payments.models import Dispute, GatewayAccount
 from payments.services import accounts, dispute_lines
-from payments.services.dispute_index import ABOUT_DISPUTES, DisputeIndex, Found, cause_of, name_of
+from payments.services.dispute_index import ABOUT_DISPUTES, DisputeIndex, Found, cause_of, fee_cause_of, name_of
 from payments.services.dispute_lines import Verdict
 from payments.services.reports import Outcome
 from payments.states import DisputeStatus
@@ -185,8 +186,9 @@ def _foresee(line: SettlementLine, found: Found, index: DisputeIndex) -> None:
         )  # fmt: skip
         index.add(dispute)
     dispute.payment_id = dispute.payment_id or found.payment_id
-    fee = dispute_lines.fee_after(line, dispute)
+    fee = dispute_lines.fee_after(line, found)
     if fee is not None:
+        index.read.add(fee_cause_of(line, index.account))
         dispute.fee_minor, dispute.fee_currency = fee.minor, fee.currency
     dispute.withdrawn_minor = dispute.withdrawn_minor or dispute.amount_minor
     dispute.heard_until = max((one for one in (dispute.heard_until, line.occurred_at) if one), default=None)

@@ -27,6 +27,14 @@ def cause_of(line: SettlementLine, account: GatewayAccount) -> str:
     return f"dispute_line:{account.id}:{_digest(line)}"
 
 
+def fee_cause_of(line: SettlementLine, account: GatewayAccount) -> str:
+    """The name by which it is kept that a file told the fee of a dispute, not a message.
+
+    A message tells what a dispute costs in the end; only a fee that a file told may be lessened by a file.
+    """
+    return f"dispute_fee:{account.id}:{name_of(line)}"
+
+
 def _digest(line: SettlementLine) -> str:
     said = (
         line.kind, line.dispute_id, line.gateway_transaction_id, line.reference, line.gross.minor, line.gross.currency,
@@ -38,12 +46,15 @@ def _digest(line: SettlementLine) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a line is about. `is_same`: the dispute is of the same sum, or of a currency that cannot be compared."""
+    """What a line is about. `is_same`: the dispute is of the same sum, or of a currency that cannot be compared.
+    `is_fee_of_file`: its fee was told by a file.
+    """
 
     payment_id: str | None = None
     capture_id: str | None = None
     dispute: Dispute | None = None
     is_same: bool = True
+    is_fee_of_file: bool = False
 
     @property
     def is_placed(self) -> bool:
@@ -69,9 +80,11 @@ class DisputeIndex:
         made = cls(account=account)
         made._place(lines)
         made._load({name_of(line) for line in lines} | {line.dispute_id for line in lines if line.dispute_id})
+        wanted = {fee_cause_of(line, account) for line in lines if line.fee.minor < 0}
         if is_plan:
-            for causes in _chunks({cause_of(line, account) for line in lines}):
-                made.read.update(InboxClaim.objects.filter(cause__in=causes).values_list("cause", flat=True))
+            wanted |= {cause_of(line, account) for line in lines}
+        for causes in _chunks(wanted):
+            made.read.update(InboxClaim.objects.filter(cause__in=causes).values_list("cause", flat=True))
         return made
 
     def find(self, line: SettlementLine) -> Found:
@@ -82,7 +95,13 @@ class DisputeIndex:
                 self.by_try.get(line.reference) or self.by_try.get(line.gateway_transaction_id) or (None, None)
             )
         dispute, is_same = self._dispute(line, payment_id, capture_id)
-        return Found(payment_id=payment_id, capture_id=capture_id, dispute=dispute, is_same=is_same)
+        return Found(
+            payment_id=payment_id,
+            capture_id=capture_id,
+            dispute=dispute,
+            is_same=is_same,
+            is_fee_of_file=fee_cause_of(line, self.account) in self.read,
+        )
 
     def add(self, dispute: Dispute) -> None:
         """One more dispute that lines below may be about."""

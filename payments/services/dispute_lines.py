@@ -16,7 +16,7 @@ from gateways.settlement import LineKind, SettlementLine
 from payments.errors import DisputeRefused
 from payments.models import AttemptEvent, Dispute, GatewayAccount, MoneyCase
 from payments.services import cases, disputes, locks
-from payments.services.dispute_index import ABOUT_DISPUTES, DisputeIndex, Found, cause_of, name_of
+from payments.services.dispute_index import ABOUT_DISPUTES, DisputeIndex, Found, cause_of, fee_cause_of, name_of
 from payments.services.reports import Heard, Outcome
 from payments.states import LOST_DISPUTES
 from payments.states import DisputeStatus as S
@@ -68,7 +68,10 @@ def apply_settlement_line(*, line: SettlementLine, account: GatewayAccount, at: 
         return Outcome.ORPHAN
     if verdict in (Verdict.DIFFERS, Verdict.CHANGED):
         return _ask(line, found, verdict, heard)
-    return disputes.believe(_report(line, found, is_read=is_read), heard)[0]
+    report = _report(line, found, is_read=is_read)
+    if report.fee is not None and line.fee.minor > 0:
+        inbox.claim(fee_cause_of(line, account))
+    return disputes.believe(report, heard)[0]
 
 
 def judge(line: SettlementLine, found: Found, *, is_read: bool) -> Verdict:
@@ -82,7 +85,7 @@ def judge(line: SettlementLine, found: Found, *, is_read: bool) -> Verdict:
         return Verdict.KNOWN
     if not found.is_same:
         return Verdict.DIFFERS
-    is_news = fee_after(line, known) is not None or not known.withdrawn_minor
+    is_news = fee_after(line, found) is not None or not known.withdrawn_minor
     if came_back and known.is_open:
         return Verdict.WINS
     if (came_back and known.status in LOST_DISPUTES) or (not came_back and _is_taken_again(line, known)):
@@ -115,7 +118,7 @@ def _report(line: SettlementLine, found: Found, *, is_read: bool) -> DisputeRepo
         money=line.gross if line.gross.minor >= 0 else -line.gross,
         reference=line.reference,
         gateway_transaction_id=line.gateway_transaction_id,
-        fee=None if is_read else fee_after(line, known),
+        fee=None if is_read else fee_after(line, found),
         reason=known.reason if known else line.description[:100],
         withdrawn=True,
         respond_by=known.respond_by if known else None,
@@ -144,11 +147,13 @@ def _ask(line: SettlementLine, found: Found, verdict: Verdict, heard: Heard) -> 
     return Outcome.HELD
 
 
-def fee_after(line: SettlementLine, known: Dispute | None) -> Money | None:
-    """What the dispute has cost after this line; None where the line says nothing of it."""
+def fee_after(line: SettlementLine, found: Found) -> Money | None:
+    """What the dispute has cost after this line; None where the line says nothing new of it."""
+    known = found.dispute
     if not line.fee:
         return None
     if line.fee.minor > 0:
         return line.fee if known is None or known.fee is None else None  # a message told it before
     before = known.fee if known and known.fee and known.fee.currency == line.fee.currency else None
-    return before + line.fee if before and before >= -line.fee else None
+    is_ours = found.is_fee_of_file and before is not None
+    return before + line.fee if is_ours and before and before >= -line.fee else None

@@ -60,7 +60,8 @@ def believe(report: DisputeReport, heard: Heard) -> tuple[Outcome, Payment | Non
     was_inquiry = dispute.is_inquiry
     _learn(dispute, report, is_older=is_older)
     outcome = _move(dispute, report, heard, told_at, is_new=is_new, is_older=is_older)
-    if report.fee is not None and (not is_older or dispute.fee is None):
+    is_fee_of_line = heard.source == AttemptEvent.Source.FILE  # what one line changed, however old it is
+    if report.fee is not None and (not is_older or dispute.fee is None or is_fee_of_line):
         dispute_booking.book_fee(dispute, report.fee, at=told_at, actor=heard.who)
     dispute_booking.settle(dispute, payment, is_taken=_is_taken(dispute, report), at=told_at, actor=heard.who)
     if payment is not None:

@@ -59,7 +59,7 @@ def test_a_file_is_looked_at_and_then_applied_without_choosing_it_again(
     operator.get(reverse("admin:language", args=[language]))
     words = {
         "en": ("Read a settlement file", "opens a dispute", "Opened: 1. Won: 0. Given to a person: 0. Failed: 0."),
-        "vi": ("Đọc tệp đối soát", "mở khiếu nại", "Đã mở: 1. Thắng: 0. Giao cho người xử lý: 0. Lỗi: 0."),
+        "vi": ("Đọc tệp đối soát", "mở tranh chấp", "Đã mở: 1. Thắng: 0. Giao cho người xử lý: 0. Lỗi: 0."),
     }[language]
     assert words[0] in operator.get(reverse(LIST)).text
 

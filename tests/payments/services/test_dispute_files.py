@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from config.core.models import AuditEntry
 from config.core.money import Money
-from gateways.base import DisputeReport, DisputeStatus
+from gateways.reports import DisputeReport, DisputeStatus
 from ledger.models import JournalEntry
 from payments.errors import SettlementRefused
 from payments.models import AttemptEvent, Capture, Dispute, DisputeEvent, GatewayAccount, MoneyCase
@@ -138,6 +138,17 @@ def test_a_part_of_a_fee_that_comes_back_comes_back_once(
         one.verdict = dispute_files.Verdict.OPENS
     assert dispute_files.apply(file=file, actor=ACTOR, at=at).outcomes == {"nothing_new": 2}
     assert (Dispute.objects.get().fee_minor, everything()) == (15_000, kept)
+
+
+def test_a_fee_that_a_message_told_is_the_messages_to_change(
+    capture: Capture, account: GatewayAccount, at: datetime
+) -> None:
+    number = capture.gateway_transaction_id
+    told(account, capture.money, number, DisputeStatus.WON, at, fee=Money(15_000, "VND"))  # 20,000 less 5,000
+
+    done(account, at, row(number, -100_000, fee=20_000), row(number, 100_000, "Dispute won", fee=-5_000))
+
+    assert Dispute.objects.get().fee_minor == 15_000
 
 
 def test_who_read_which_file_is_in_the_audit_trail(capture: Capture, account: GatewayAccount, at: datetime) -> None:
