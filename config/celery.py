@@ -39,6 +39,9 @@ SCHEDULE: Final[tuple[Beat, ...]] = (
     Beat(
         task="payments.take_up_requeued", every=_seconds(10), expires_seconds=30, why="what staff requeued is done soon"
     ),
+    Beat(
+        task="payments.close_due", every=_seconds(10), expires_seconds=30, why="no page stays payable beside a payment"
+    ),
     Beat(task="payments.watch_gateways", every=_seconds(10), expires_seconds=10, why="a gateway that is back is used"),
     Beat(task="core.relay_events", every=_seconds(10), expires_seconds=30, why="stands in for a relay that is gone"),
     Beat(task="payments.ask_due", every=_seconds(30), expires_seconds=60, why="silent attempts are asked about"),

@@ -8,11 +8,12 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 from gateways.channels import ChannelState
 from gateways.notifications import HttpMessage
-from gateways.reports import CardAnswer, DisputeReport, Report
+from gateways.reports import CardAnswer, CloseReport, DisputeReport, Report
 from gateways.requests import (
     CaptureRequest,
     CardRequest,
     CheckoutRequest,
+    CloseRequest,
     Evidence,
     PayoutRequest,
     RefundRequest,
@@ -60,6 +61,19 @@ class Captures(Protocol):
 
     def cancel_authorization(self, request: CaptureRequest) -> Report:
         """Give authorised money free. Raises GatewayUnavailable or GatewayRejected."""
+        ...
+
+
+@runtime_checkable
+class Closes(Protocol):
+    """A provider that can close a payment which was opened and not paid."""
+
+    def close(self, request: CloseRequest) -> CloseReport:
+        """Close it, so that nobody can pay it any more. One that is over or was paid stays as it is, and is told.
+
+        Raises GatewayRejected where it can still be paid and the provider does not close it, GatewayUnavailable:
+        unknown, may be sent again under another `operation_id`.
+        """
         ...
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from config.core.money import Money
 
@@ -121,3 +122,37 @@ class CardAnswer:
     status: str = ""
     next_action: Mapping[str, object] | None = None
     client_secret: str = field(default="", repr=False)
+
+
+class CloseOutcome(StrEnum):
+    """What came of the wish that nobody pays a payment any more."""
+
+    CLOSED = "closed"  # by this call: nobody can pay it from now on
+    OVER = "over"  # it had ended without money before
+    PAID = "paid"  # it was paid meanwhile
+    STAYS = "stays"  # the payer has done their part and a bank still decides: it cannot be closed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseReport:
+    """What came of it, and what the gateway says of the payment now: believed like any other report."""
+
+    outcome: CloseOutcome
+    report: Report
+
+    @staticmethod
+    def instead(report: Report) -> CloseReport | None:
+        """What a payment that the gateway did not close turned out to be; None where it can still be paid."""
+        outcome = _INSTEAD.get(report.status)
+        return CloseReport(outcome=outcome, report=report) if outcome else None
+
+
+_INSTEAD: Final = {
+    ReportStatus.PAID: CloseOutcome.PAID,
+    ReportStatus.PROCESSING: CloseOutcome.STAYS,
+    ReportStatus.AUTHORIZED: CloseOutcome.STAYS,
+    ReportStatus.FAILED: CloseOutcome.OVER,
+    ReportStatus.CANCELLED: CloseOutcome.OVER,
+    ReportStatus.EXPIRED: CloseOutcome.OVER,
+    ReportStatus.NOT_FOUND: CloseOutcome.OVER,
+}

@@ -45,6 +45,20 @@ class QueryRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CloseRequest:
+    """An opened payment that nobody shall pay any more. `operation_id` is this call's own idempotency key.
+
+    `gateway_transaction_id` is what the gateway called the payment, "" where it never told.
+    """
+
+    reference: str
+    operation_id: str
+    money: Money
+    created_at: datetime
+    gateway_transaction_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureRequest:
     """Authorised money to be taken or given free. `operation_id` is this wish's idempotency key at the gateway."""
 

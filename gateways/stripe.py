@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from config.core import ids, strict_json
 from gateways import addresses
+from gateways import stripe_closing as closing
 from gateways import stripe_disputes as disputes
 from gateways import stripe_events as events
 from gateways import stripe_messages as messages
@@ -25,8 +26,16 @@ from gateways.base import Gateway
 from gateways.errors import GatewayRejected, GatewayUnavailable, ReportInvalid
 from gateways.http import HttpClient, Timeouts
 from gateways.notifications import Acknowledgement, HttpMessage, HttpReply
-from gateways.reports import CardAnswer, Checkout, DisputeReport, Report, ReportStatus
-from gateways.requests import CaptureRequest, CardRequest, CheckoutRequest, Evidence, QueryRequest, RefundRequest
+from gateways.reports import CardAnswer, Checkout, CloseReport, DisputeReport, Report, ReportStatus
+from gateways.requests import (
+    CaptureRequest,
+    CardRequest,
+    CheckoutRequest,
+    CloseRequest,
+    Evidence,
+    QueryRequest,
+    RefundRequest,
+)
 from gateways.settlement import SettlementFile
 from gateways.stripe_calls import Calls, segment
 from gateways.stripe_codes import TEST_TOKENS
@@ -188,6 +197,10 @@ class Stripe(Gateway):
     def query(self, request: QueryRequest) -> Report:
         """Ask about a payment by what Stripe called it, or look through what was opened around then."""
         return payments.query(self._calls, request)
+
+    def close(self, request: CloseRequest) -> CloseReport:
+        """Expire an open session, cancel a PaymentIntent."""
+        return closing.close(self._calls, request)
 
     # --- refunds -----------------------------------------------------------------------------------------------------
 

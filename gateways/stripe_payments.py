@@ -118,7 +118,7 @@ def look_at_card(calls: Calls, request: CardRequest) -> CardAnswer:
 def _card_answer(answer: Mapping[str, object], reference: str) -> CardAnswer:
     action = answer.get("next_action")
     return CardAnswer(
-        report=_intent_report(answer, reference),
+        report=intent_report(answer, reference),
         status=messages.text_in(answer.get("status")),
         next_action=action if isinstance(action, Mapping) else None,
         client_secret=messages.text_in(answer.get("client_secret")),
@@ -165,9 +165,9 @@ def query(calls: Calls, request: QueryRequest) -> Report:
         return _search(calls, request)
     if known.startswith("pi_"):
         intent = found(lambda: calls.get(f"{INTENTS}/{segment(known)}", WITH_CHARGE, operation="query"))
-        return _missing(request) if intent is None else _intent_report(intent, request.reference)
+        return _missing(request) if intent is None else intent_report(intent, request.reference)
     session = found(lambda: calls.get(f"{SESSIONS}/{segment(known)}", WITH_INTENT, operation="query"))
-    return _missing(request) if session is None else _session_report(session, request.reference)
+    return _missing(request) if session is None else session_report(session, request.reference)
 
 
 def _missing(request: QueryRequest) -> Report:
@@ -175,12 +175,19 @@ def _missing(request: QueryRequest) -> Report:
 
 
 def _search(calls: Calls, request: QueryRequest) -> Report:
-    """Look for what a lost answer had opened: by our reference, among all that was opened around then."""
+    identifier = find(calls, request)
+    if not identifier:
+        return Report(reference=request.reference, status=ReportStatus.NOT_FOUND, code="resource_missing")
+    return query(calls, replace(request, gateway_transaction_id=identifier))
+
+
+def find(calls: Calls, request: QueryRequest) -> str:
+    """What Stripe calls what a lost answer had opened, by our reference, among all that was opened around then."""
     for path in (SESSIONS, INTENTS):
         for row in calls.each(path, _span(request.created_at), operation="query"):
             if request.reference in (row.get("client_reference_id"), messages.reference_of(row)):
-                return query(calls, replace(request, gateway_transaction_id=messages.text_in(row.get("id"))))
-    return Report(reference=request.reference, status=ReportStatus.NOT_FOUND, code="resource_missing")
+                return messages.text_in(row.get("id"))
+    return ""
 
 
 def _span(created_at: datetime) -> list[tuple[str, str]]:
@@ -188,7 +195,8 @@ def _span(created_at: datetime) -> list[tuple[str, str]]:
     return [(name, str(int(moment.timestamp()))) for name, moment in bounds]
 
 
-def _intent_report(data: Mapping[str, object], reference: str) -> Report:
+def intent_report(data: Mapping[str, object], reference: str) -> Report:
+    """What a PaymentIntent says, as an answer to us. Raises GatewayUnavailable where it is not about this attempt."""
     _check_reference(data, reference)
     try:
         return messages.intent_report(data, reference=reference)
@@ -196,7 +204,8 @@ def _intent_report(data: Mapping[str, object], reference: str) -> Report:
         raise GatewayUnavailable(f"stripe: {error}", code="unreadable") from error
 
 
-def _session_report(data: Mapping[str, object], reference: str) -> Report:
+def session_report(data: Mapping[str, object], reference: str) -> Report:
+    """What a Checkout Session says, as an answer to us. Raises GatewayUnavailable, as above."""
     _check_reference(data, reference)
     try:
         return messages.session_report(data, reference=reference)
@@ -239,11 +248,11 @@ def _move(
     except GatewayRejected as error:
         if error.code not in UNEXPECTED_STATE:
             raise
-        report = _intent_report(calls.get(path, WITH_CHARGE, operation="query"), request.reference)
+        report = intent_report(calls.get(path, WITH_CHARGE, operation="query"), request.reference)
         if report.status is not wanted:
             raise
         return report
-    return _intent_report(answer, request.reference)
+    return intent_report(answer, request.reference)
 
 
 def _intent_of(calls: Calls, request: CaptureRequest) -> str:

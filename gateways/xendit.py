@@ -13,7 +13,15 @@ from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final
 
 from config.core import ids, strict_json
-from gateways import addresses, channels, xendit_payouts, xendit_refunds, xendit_returns, xendit_settlement
+from gateways import (
+    addresses,
+    channels,
+    xendit_closing,
+    xendit_payouts,
+    xendit_refunds,
+    xendit_returns,
+    xendit_settlement,
+)
 from gateways import xendit_answers as answers
 from gateways import xendit_codes as codes
 from gateways import xendit_messages as messages
@@ -22,8 +30,8 @@ from gateways import xendit_values as values
 from gateways.base import Gateway
 from gateways.errors import GatewayRejected, GatewayUnavailable, ReportInvalid
 from gateways.notifications import Acknowledgement, HttpMessage, HttpReply
-from gateways.reports import Checkout, DisputeReport, Report, ReportStatus
-from gateways.requests import CheckoutRequest, PayoutRequest, QueryRequest, RefundRequest
+from gateways.reports import Checkout, CloseReport, DisputeReport, Report, ReportStatus
+from gateways.requests import CheckoutRequest, CloseRequest, PayoutRequest, QueryRequest, RefundRequest
 from gateways.settlement import SettlementFile
 from gateways.xendit_calls import Calls
 
@@ -205,6 +213,10 @@ class Xendit(Gateway):
             if codes.refusal(error.code) is not codes.Refusal.AUTH_ERROR:
                 raise
             raise GatewayRejected(str(error), code=error.code, raw=error.raw) from error
+
+    def close(self, request: CloseRequest) -> CloseReport:
+        """Expire the attempt's invoice."""
+        return xendit_closing.close(self._calls, request)
 
     # --- refunds -----------------------------------------------------------------------------------------------------
 

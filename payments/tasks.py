@@ -11,6 +11,7 @@ from config.core import approvals, clock, jobs, kafka, relay
 from ledger import folding
 from payments.services import (
     authorizations,
+    closing,
     consuming,
     dispute_answers,
     emails,
@@ -41,6 +42,13 @@ def expire_overdue() -> int:
     """End payments whose time is over, after asking their gateways, and give free what was not captured in time."""
     at = clock.now()
     return expiry.expire_overdue(at=at) + authorizations.release_overdue(at=at)
+
+
+@shared_task(name="payments.close_due")
+@jobs.job("close_due")
+def close_due() -> int:
+    """Close at their gateways what nobody shall pay any more."""
+    return closing.close_due(at=clock.now())
 
 
 @shared_task(name="payments.process_waiting")

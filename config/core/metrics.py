@@ -98,6 +98,9 @@ _amount = _counter("payments_amount_minor_units", "Money captured, in minor unit
 _to_success = _histogram("payment_time_to_success", "From the order to its money.", "gateway", buckets=SLOW)
 _expired = _counter("payments_expired", "Payments that ran out of time.")
 _late = _counter("payments_late_success", "Money that came after the end of its payment.", "gateway")
+_closes = _counter(
+    "gateway_closes", "Payments to be closed at their gateway, by what came of it.", "gateway", "outcome"
+)
 _otp = _counter("otp", "One-time codes by what became of them.", "channel", "outcome")
 _anomalies = _counter("payment_anomalies", "Money cases opened.", "gateway", "kind")
 _resolved = _counter("unknown_resolved", "Unknown outcomes that became known.", "gateway", "result")
@@ -127,6 +130,11 @@ def payment_captured(*, gateway: str, currency: str, amount_minor: int, seconds:
 def otp(*, channel: str, outcome: str) -> None:
     """A one-time code was issued or withheld, or a try of one passed, was wrong, or found none that can be used."""
     _otp.labels(channel, outcome).inc()
+
+
+def gateway_closed(*, gateway: str, outcome: str) -> None:
+    """A payment that nobody shall pay any more: closed, over, paid, stays, refused, unknown, or given_up at the end."""
+    _closes.labels(gateway, outcome).inc()
 
 
 def late_success(*, gateway: str) -> None:

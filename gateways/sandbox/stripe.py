@@ -82,7 +82,7 @@ class Stripe(Provider):
             ("POST", "/v1/checkout/sessions", "create", gate.post(self.sessions.create)),
             ("GET", "/v1/checkout/sessions", "query", gate.get(self.sessions.list)),
             ("GET", "/v1/checkout/sessions/{id}", "query", gate.get(self.sessions.get)),
-            ("POST", "/v1/checkout/sessions/{id}/expire", "expire", gate.post(self.sessions.expire)),
+            ("POST", "/v1/checkout/sessions/{id}/expire", "close", gate.post(self.sessions.expire)),
             ("POST", "/v1/refunds", "refund", gate.post(returns.create_refund)),
             ("GET", "/v1/refunds", "refund_query", gate.get(returns.list_refunds)),
             ("GET", "/v1/refunds/{id}", "refund_query", gate.get(returns.get_refund)),

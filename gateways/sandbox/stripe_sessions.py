@@ -95,9 +95,12 @@ class Sessions:
         payment = self._session(call)
         if payment is None:
             return missing("checkout.session", call.id)
-        if payment.stage is not Stage.WAITING:
-            return error(400, message="Only Checkout Sessions that are open can be expired.")
-        self.lifecycle.expire(payment)
+        with self.sandbox.world.lock:
+            self.lifecycle.expire_if_due(payment)
+            if payment.stage is not Stage.WAITING:
+                status = payment.fields["session_status"]
+                return error(400, message=f"Only Checkout Sessions that are open can be expired. This one is {status}.")
+            self.lifecycle.expire(payment)
         self._announce(payment)
         return json_response(self.session(payment, call))
 

@@ -59,6 +59,7 @@ class Xendit(Provider):
             Route(method="POST", path="/v2/invoices", handler=self.api.create, operation="create", order_of=_in_body("external_id")),
             Route(method="GET", path="/v2/invoices", handler=self.api.invoices, operation="query", order_of=lambda request: request.query.get("external_id", "")),
             Route(method="GET", path="/v2/invoices/{id}", handler=self.api.invoice, operation="query", order_of=by_id),
+            Route(method="POST", path="/invoices/{id}/expire!", handler=self.api.expire, operation="close", order_of=by_id),
             Route(method="GET", path="/v3/payments/{id}", handler=self.api.v3_payment, operation="query"),
             Route(method="GET", path="/sessions/{id}", handler=self.api.session, operation="query"),
             Route(method="POST", path="/refunds", handler=self.api.refund, operation="refund", order_of=_in_body("reference_id")),

@@ -15,7 +15,7 @@ from gateways.sandbox.delivery import Parcel
 from gateways.sandbox.faults import Fault
 from gateways.sandbox.provider import Outcome, Sandbox
 from gateways.sandbox.state import Merchant, Payment, Refund, Stage, now_ms
-from gateways.sandbox.web import Request, Response
+from gateways.sandbox.web import BadRequest, Request, Response
 from gateways.sandbox.xendit_lifecycle import Lifecycle, offered
 from gateways.sandbox.xendit_rules import NAME
 
@@ -109,6 +109,20 @@ class Api:
         with self.sandbox.world.lock:
             self.lifecycle.expire_if_due(payment)
             return self._invoice(payment)
+
+    def expire(self, request: Request) -> Response:
+        """Close one that is pending; any other is refused."""
+        merchant = self._caller(request)
+        if merchant is None:
+            return objects.refusal("INVALID_API_KEY")
+        payment = self._of_id(merchant, request.arguments["id"])
+        if payment is None:
+            return objects.refusal("INVOICE_NOT_FOUND_ERROR")
+        try:
+            self._settle(payment, Outcome.EXPIRE)
+        except BadRequest:
+            return objects.refusal("API_VALIDATION_ERROR", [("status", "only a pending invoice can be expired")])
+        return self._invoice(payment)
 
     def v3_payment(self, request: Request) -> Response:
         """A payment as API v3 tells it; the version must be named."""

@@ -164,9 +164,15 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
         """Those we should ask their gateway about now."""
         return self.filter(next_query_at__lte=at).order_by("next_query_at")
 
+    def due_to_close(self, *, at: datetime) -> Self:
+        """Those whose gateway should close them now. One that nobody knows about is asked about first."""
+        return self.filter(close_at__lte=at).exclude(status__in=states.UNDECIDED).order_by("close_at")
+
 
 class Attempt(models.Model):
     """One try at a gateway; "transaction" in every outward name. `gateway_reference` is what the gateway calls it."""
+
+    has_open_others: bool = False  # no column: whoever read all of a payment's attempts may say so
 
     id = models.CharField(primary_key=True, max_length=40, default=ids.attempt_id)
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="attempts", db_index=False)
@@ -189,6 +195,8 @@ class Attempt(models.Model):
     expires_at = models.DateTimeField()
     next_query_at = models.DateTimeField(null=True)
     queries = models.PositiveSmallIntegerField(default=0)
+    close_at = models.DateTimeField(null=True)  # from then on its gateway should close it: nobody shall pay it any more
+    close_tries = models.SmallIntegerField(default=0, db_default=0)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
@@ -205,6 +213,7 @@ class Attempt(models.Model):
         indexes = [
             models.Index(fields=["gateway_reference"], name="attempt_reference"),
             models.Index(fields=["next_query_at"], name="attempt_to_ask", condition=Q(next_query_at__isnull=False)),
+            models.Index(fields=["close_at"], name="attempt_to_close", condition=Q(close_at__isnull=False)),
             models.Index(fields=["-created_at", "-id"], name="attempt_newest"),
             models.Index(fields=["account", "gateway_transaction_id"], name="attempt_gateway_transaction"),
             models.Index(  # the few that are not over, or ended rarely: the back office's queues

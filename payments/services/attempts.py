@@ -6,7 +6,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from config.core import context, faultpoints, ids, writes
+from gateways import registry
+from gateways.abilities import Closes
 from payments.models import Attempt, AttemptEvent, GatewayAccount, Payment
+from payments.models.payment import AttemptQuerySet
 from payments.routing import Way
 from payments.services import accounts
 from payments.states import AttemptStatus
@@ -17,6 +20,9 @@ ASK_AFTER: Final = tuple(
 """When a silent or unknown attempt is asked about, each counted from the last time; at the end a MoneyCase opens."""
 LOOK_AGAIN_AFTER: Final = (timedelta(minutes=15), timedelta(hours=2), timedelta(hours=24))
 """When an attempt that we ended by ourselves is looked at again: the customer may have paid at the last moment."""
+
+CLOSING: Final = tuple(sorted(code for code, adapter in registry.GATEWAYS.items() if issubclass(adapter, Closes)))
+"""Gateways that can close a payment which nobody shall pay any more."""
 
 # Raw, because every request and every notification writes one: the ORM costs three times as much here.
 INSERT_EVENT: Final = """
@@ -82,6 +88,23 @@ def note(
     """Write one line of an attempt's history: it was `was` and is now what it is."""
     values = (attempt.id, was, str(attempt.status), source.value, actor, reason[:250], context.get().request_id, at)
     writes.write("payments_attemptevent", INSERT_EVENT, values)
+
+
+def close_from(attempt: Attempt, *, at: datetime) -> bool:
+    """Have an attempt's gateway close it from then on, in memory; False where it cannot, or never heard of it."""
+    if attempt.status == AttemptStatus.QUEUED or attempt.account.gateway not in CLOSING:
+        return False
+    attempt.close_at, attempt.close_tries = at, 0
+    return True
+
+
+def close_all(rows: AttemptQuerySet, *, at: datetime) -> int:
+    """Have the gateways that can do so close these from then on, but for those that ended. Joins a transaction under
+    the payment's lock. Returns how many.
+    """
+    closable = rows.open().exclude(status=AttemptStatus.QUEUED).filter(account__gateway__in=CLOSING)
+    found: int = closable.update(close_at=at, close_tries=0)
+    return found
 
 
 def next_ask(queries: int, *, at: datetime) -> datetime | None:

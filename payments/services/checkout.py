@@ -257,8 +257,8 @@ def _ways(payment: Payment, method: PaymentMethod, plan: Plan, *, at: datetime) 
 def _leave_behind(attempt: Attempt, *, actor: str, at: datetime) -> None:
     """Cancel a cash attempt that the customer turned away from: no carrier shall collect what is paid otherwise.
 
-    One that waited for a one-time code was never sent, and another goes in its place. Any other attempt stays open
-    instead: its link or account is out of our hands, and what is paid by it is money.
+    One that waited for a one-time code was never sent, and another goes in its place. Any other attempt stays open: its
+    link or account is out of our hands until a gateway that can has closed it, and what is paid by it is money.
     """
     was = attempt.status
     is_cash = was == AttemptStatus.PENDING and not accounts.of(attempt.account).asks_payer

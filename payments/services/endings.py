@@ -14,12 +14,18 @@ from payments.states import OPEN_ATTEMPTS, UNDECIDED, AttemptStatus, PaymentStat
 
 
 def end(payment: Payment, status: PaymentStatus, *, reason: str, note: str, at: datetime, actor: str) -> None:
-    """End a locked payment and its attempts. An attempt that nobody knows about is asked on until it speaks."""
+    """End a locked payment and its attempts. An attempt that nobody knows about is asked on until it speaks.
+
+    Gateways that can do so close theirs afterwards (closing.py), so that no money comes late.
+    """
     last = None
     attempt_status = AttemptStatus.EXPIRED if status == PaymentStatus.EXPIRED else AttemptStatus.CANCELLED
     for attempt in payment.attempts.filter(status__in=OPEN_ATTEMPTS).select_related("account").order_by("number"):
         last = attempt
+        is_to_close = attempts.close_from(attempt, at=at)
         if attempt.status in UNDECIDED:
+            if is_to_close:
+                attempt.save(update_fields=["close_at", "close_tries"])
             continue
         was = attempt.status
         attempt.move_to(attempt_status, at=at)

@@ -15,7 +15,7 @@ from gateways.errors import GatewayError, GatewayRejected, GatewayUnavailable, R
 from gateways.requests import QueryRequest
 from payments.errors import NotPayable, PaymentNotFound
 from payments.models import Attempt, AttemptEvent, MoneyCase, Payment
-from payments.services import accounts, attempts, breakers, cases, endings, locks, reports, sending
+from payments.services import accounts, attempts, breakers, cases, closing, endings, locks, reports, sending
 from payments.services.reports import Heard, Outcome
 from payments.states import OPEN_ATTEMPTS, PAYABLE, UNDECIDED, AttemptStatus, PaymentStatus
 
@@ -95,7 +95,9 @@ def refresh(*, payment_id: str, actor: str, at: datetime) -> Payment:
 
 
 def expire_overdue(*, at: datetime, limit: int = 200) -> int:
-    """End payments whose time is over, one by one, each after its gateway was asked; returns how many ended."""
+    """End payments whose time is over, one by one; returns how many ended. Each after its gateway was asked and, where it
+    can, has closed what was open.
+    """
     due = list(Payment.objects.overdue(at=at).order_by("expires_at").values_list("id", flat=True)[:limit])
     return sum(_expire(payment_id, at=at) for payment_id in due)
 
@@ -125,7 +127,8 @@ def _cancel(payment_id: str, *, actor: str, reason: str, at: datetime) -> Paymen
 def _expire(payment_id: str, *, at: datetime) -> bool:
     try:
         is_answered = _ask_open_attempts(payment_id, source=AttemptEvent.Source.BEAT, at=at)
-        return _end_overdue(payment_id, is_answered=is_answered, at=at)
+        is_closed = closing.close_overdue(payment_id, at=at)
+        return _end_overdue(payment_id, is_answered=is_answered and is_closed, at=at)
     except (DomainError, GatewayError):
         log.exception("expiry_failed", payment_id=payment_id)
         return False

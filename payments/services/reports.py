@@ -29,7 +29,15 @@ from payments.models import (
     Payment,
 )
 from payments.services import attempts, cases, emails, endings, orders
-from payments.states import ATTEMPT_TRANSITIONS, LIVE, PAYABLE, AttemptStatus, NotificationStatus, PaymentStatus
+from payments.states import (
+    ATTEMPT_TRANSITIONS,
+    LIVE,
+    OPEN_ATTEMPTS,
+    PAYABLE,
+    AttemptStatus,
+    NotificationStatus,
+    PaymentStatus,
+)
 
 
 class Outcome(StrEnum):
@@ -83,7 +91,7 @@ _PAYMENT: Final = Read(
         .filter(attempts__account=account, attempts__gateway_reference=reference)
     )
 )
-_ATTEMPT: Final = Read(lambda account, reference: Attempt.objects.filter(account=account, gateway_reference=reference))
+_ATTEMPTS: Final = Read(lambda payment: Attempt.objects.filter(payment=payment))
 
 
 @transaction.atomic(durable=True)
@@ -94,8 +102,10 @@ def apply_report(*, report: Report, heard: Heard) -> Outcome:
     """
     told = (heard.account.pk, report.reference)
     payment = _PAYMENT.first(*told)
-    attempt = _ATTEMPT.first(*told) if payment else None
-    if payment and attempt:
+    attempt = None
+    if payment:
+        attempt, others = _attempts(payment, told)
+        attempt.has_open_others = any(one.status in OPEN_ATTEMPTS for one in others)
         attempt.account, attempt.payment = heard.account, payment
     with writes.together() if report.status is ReportStatus.PAID else nullcontext():
         outcome = _believe(report, heard, payment, attempt)
@@ -103,6 +113,13 @@ def apply_report(*, report: Report, heard: Heard) -> Outcome:
         if heard.notification_id:
             settle_notification(heard, outcome, payment, attempt)
     return outcome
+
+
+def _attempts(payment: Payment, told: tuple[str, str]) -> tuple[Attempt, list[Attempt]]:
+    """The one that a report is about, and the others."""
+    found = _ATTEMPTS.all(payment.pk)
+    attempt = next(one for one in found if (one.account_id, one.gateway_reference) == told)
+    return attempt, [one for one in found if one is not attempt]
 
 
 def _believe(report: Report, heard: Heard, payment: Payment | None, attempt: Attempt | None) -> Outcome:
@@ -185,6 +202,7 @@ def _succeed(payment: Payment, attempt: Attempt, capture: Capture, heard: Heard)
     payment.move_to(PaymentStatus.SUCCEEDED, at=at)
     payment.captured_minor = capture.amount_minor
     _end_attempt(attempt, AttemptStatus.SUCCEEDED, capture.gateway_transaction_id, heard)
+    _close_others(payment, attempt, at=at)
     faultpoints.reach("report.attempt_written")
     outbox.publish(
         events.payment_completed(payment, attempt, at=at), events.order_payment_received(payment, attempt, at=at)
@@ -217,6 +235,12 @@ def _succeed(payment: Payment, attempt: Attempt, capture: Capture, heard: Heard)
     )
     if payment.is_late:
         metrics.late_success(gateway=gateway)
+
+
+def _close_others(payment: Payment, attempt: Attempt, *, at: datetime) -> None:
+    """Nobody shall pay by another attempt what this one has paid."""
+    if attempt.has_open_others:
+        attempts.close_all(payment.attempts.exclude(id=attempt.id), at=at)
 
 
 def _end_attempt(attempt: Attempt, status: AttemptStatus, gateway_transaction_id: str, heard: Heard) -> None:
@@ -276,8 +300,10 @@ def _authorize(report: Report, heard: Heard, payment: Payment, attempt: Attempt)
     was = attempt.status
     attempt.move_to(AttemptStatus.PENDING, at=heard.at)
     attempt.gateway_transaction_id = report.gateway_transaction_id or attempt.gateway_transaction_id
+    attempt.close_at = None  # what it holds is this payment's money
     attempt.save()
     attempts.note(attempt, was, source=heard.source, at=heard.at, actor=heard.who, reason="authorized")
+    _close_others(payment, attempt, at=heard.at)
     payment.move_to(PaymentStatus.AUTHORIZED, at=heard.at)
     payment.expires_at = max(payment.expires_at, heard.at + settings.AUTHORIZATION_LIFETIME)
     payment.save(update_fields=["status", "updated_at", "expires_at"])
@@ -302,8 +328,8 @@ def _note_unpaid(report: Report, heard: Heard, payment: Payment, attempt: Attemp
         return Outcome.NOTHING_NEW
     if report.status is ReportStatus.PENDING and attempt.status == AttemptStatus.REQUIRES_ACTION:
         return Outcome.NOTHING_NEW  # "waiting for the payer" is what we said already
+    was = attempt.status
     if status == AttemptStatus.PENDING:
-        was = attempt.status
         attempt.move_to(status, at=heard.at)
         attempt.save(update_fields=["status", "updated_at"])
         attempts.note(attempt, was, source=heard.source, at=heard.at, actor=heard.who, reason=report.message)
@@ -314,7 +340,7 @@ def _note_unpaid(report: Report, heard: Heard, payment: Payment, attempt: Attemp
         cases.answer_questions(attempt, at=heard.at, actor=heard.who)
     if report.status is ReportStatus.PROCESSING:
         _wait_for(payment, at=heard.at)
-    elif payment.status == PaymentStatus.PROCESSING and status != AttemptStatus.PENDING:
+    elif payment.status == PaymentStatus.PROCESSING and was == AttemptStatus.PENDING:  # not one that was left behind
         payment.move_to(PaymentStatus.AWAITING_PAYMENT, at=heard.at)
         payment.expires_at = attempt.expires_at  # the customer's own time goes on, or is over
     _follow(payment, attempt, heard)
@@ -337,6 +363,7 @@ def _follow(payment: Payment, attempt: Attempt, heard: Heard) -> None:
         endings.end_unpaid(
             payment, PaymentStatus.FAILED, attempt=attempt, reason="attempts_exhausted", at=heard.at, actor=heard.who
         )
+        attempts.close_all(payment.attempts.exclude(id=attempt.id), at=heard.at)
         return
     if payment.status == PaymentStatus.AUTHORIZED and attempt.status in _ENDS_AUTHORIZED:
         status = _ENDS_AUTHORIZED[AttemptStatus(attempt.status)]

@@ -156,6 +156,8 @@ def _note_checkout(opened: Opened, checkout: Checkout, *, at: datetime) -> Opene
             attempt.move_to(AttemptStatus.REQUIRES_ACTION if gateway.asks_payer else AttemptStatus.PENDING, at=at)
             attempt.next_query_at = attempts.next_ask(attempt.queries, at=at) if gateway.notifies else None
             attempts.note(attempt, was, source=AttemptEvent.Source.API, at=at)
+            if attempt.number > 1:  # the customer pays here now, and not by a page that they left
+                attempts.close_all(payment.attempts.filter(number__lt=attempt.number), at=at)
         writes.update(attempt, *CHECKOUT_FIELDS)
         faultpoints.reach("checkout.answer_written")
         if payment.status == PaymentStatus.PENDING:

@@ -13,6 +13,7 @@ import requests
 from gateways.sandbox.faults import Fault
 from gateways.sandbox.momo import PUBLISHED
 from gateways.sandbox.state import Payment as AtTheGateway
+from gateways.sandbox.state import Stage
 from tests.flows.stack import Stack
 
 AMOUNT: Final = 960_000
@@ -172,6 +173,16 @@ def expired(market: Market) -> None:
     market.stack.sweep(minutes=95)
     market.stack.settle()
     assert market.status(opened) == "expired"
+
+
+def closed(market: Market) -> None:
+    """Cancelled while its page is open: the page takes no money any more."""
+    opened = market.open(method="stripe")
+    path = f"/api/v1/payments/{opened['payment_id']}/cancel"
+    market.stack.post(path, {"reason": "changed my mind"}, key=f"cancel-{market.orders}")
+    market.stack.settle()
+    assert market.status(opened) == "cancelled"
+    assert market.at_the_gateway(opened).stage is Stage.EXPIRED
 
 
 def cash(market: Market) -> None:

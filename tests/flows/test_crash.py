@@ -60,6 +60,7 @@ PAIRS: Final[tuple[Pair, ...]] = (
     *_each(
         scenes.expired, WORKER, "query.answered", "expiry.locked", "expiry.attempts_ended", "outbox.written", "expiry.told"
     ),
+    *_each(scenes.closed, WORKER, "closing.intent_committed", "closing.gateway_answered", "closing.believed"),
     *_each(scenes.cash, WEB, "checkout.answer_written", "cod.told", "report.journal_posted", "cod.booked"),
     *_each(scenes.transferred, WEB, "checkout.answer_written", "transfer.told", "report.journal_posted", "transfer.booked"),
     *_each(scenes.cancelled_after_payment, WEB, "cancellation.payment_ended", "case.asked", "cancellation.order_closed"),

@@ -18,7 +18,7 @@ from gateways.sandbox.state import Stage
 from tests.flows.stack import Stack
 
 TRANSIENT: Final = {
-    "payments_attempt": "status IN ('queued', 'created', 'sent', 'unknown')",
+    "payments_attempt": "status IN ('queued', 'created', 'sent', 'unknown') OR close_at IS NOT NULL",
     "payments_refund": "status IN ('requested', 'approved', 'submitted', 'pending', 'unknown')",
     "payments_dispute": "status IN ('opened', 'needs_response', 'under_review') OR answer_state IN ('sending', 'unknown')",
     "payments_notification": "status IN ('received', 'verified', 'retrying')",

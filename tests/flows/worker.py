@@ -33,6 +33,7 @@ SWEEPS: Final[tuple[Callable[[], int], ...]] = (
     tasks.process_waiting,
     tasks.ask_due,
     tasks.expire_overdue,
+    tasks.close_due,
     tasks.advance_refunds,
     tasks.ask_disputes,
     tasks.settle_approvals,

@@ -93,6 +93,8 @@ class Driver(ABC):
     """Whether a query of the payment tells its refunds."""
     declined: ClassVar[ReportStatus] = ReportStatus.FAILED
     """What a refused payer means for the payment: PENDING where the same page takes another card."""
+    closing: ClassVar[str] = "close"
+    """The sandbox's operation by which a payment is closed."""
     return_tells: ClassVar[bool] = True
     """Whether what the browser brings back is signed and tells what happened."""
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 
 from gateways import registry
-from gateways.abilities import Refunds
+from gateways.abilities import Closes, Refunds
 from tests.gateways.contract.hearing import Hearing
 from tests.gateways.contract.paying import Paying
 from tests.gateways.contract.refunding import Refunding
@@ -29,3 +29,4 @@ def test_every_gateway_that_notifies_is_bound_by_the_contract(code: str) -> None
 
     assert {"Paying", "Hearing", "QueryCall", "Secrecy"} <= subjects
     assert ("Refunding" in subjects) == issubclass(registry.GATEWAYS[code], Refunds)
+    assert ("Closing" in subjects) == issubclass(registry.GATEWAYS[code], Closes)

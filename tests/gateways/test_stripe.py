@@ -18,8 +18,8 @@ from gateways import stripe_currencies as currencies
 from gateways import stripe_messages as messages
 from gateways.errors import GatewayRejected, GatewayUnavailable
 from gateways.notifications import HttpMessage
-from gateways.reports import Report, ReportStatus
-from gateways.requests import CaptureRequest, CheckoutRequest, QueryRequest
+from gateways.reports import CloseOutcome, Report, ReportStatus
+from gateways.requests import CaptureRequest, CheckoutRequest, CloseRequest, QueryRequest
 from gateways.sandbox import stripe_rules
 from gateways.sandbox.server import RunningSandbox
 from gateways.stripe import CardAnswer, CardRequest, Stripe
@@ -436,3 +436,35 @@ def test_a_reference_is_what_metadata_gives_back() -> None:
     reference = Stripe(**KEYS).reference(ids.uuid7_int(), datetime.now(UTC))  # type: ignore[arg-type]
 
     assert messages.reference_of({"metadata": {"attempt_id": reference}}) == reference
+
+
+# --- closing ---------------------------------------------------------------------------------------------------------
+def _to_close(driver: StripeDriver, request: CheckoutRequest, operation: str = "x1") -> CloseRequest:
+    return CloseRequest(
+        reference=request.reference,
+        operation_id=f"{request.reference}-{operation}",
+        money=request.money,
+        created_at=request.created_at,
+        gateway_transaction_id=driver.known_ids[request.reference],
+    )
+
+
+def test_an_intent_is_cancelled_and_takes_no_card_any_more(stripe: StripeDriver) -> None:
+    request = stripe.opened(channel="payment_intent")
+
+    told = adapter(stripe).close(_to_close(stripe, request))
+    again = adapter(stripe).close(_to_close(stripe, request, "x2"))
+
+    assert (told.outcome, told.report.status) == (CloseOutcome.CLOSED, ReportStatus.CANCELLED)
+    assert (again.outcome, again.report.status) == (CloseOutcome.OVER, ReportStatus.CANCELLED)
+    assert stripe.truth(request.reference)["fields"]["cancellation_reason"] == "abandoned"
+
+
+def test_an_intent_that_was_paid_is_not_cancelled(stripe: StripeDriver) -> None:
+    request = stripe.opened(channel="payment_intent")
+    stripe.end(request.reference, "pay")
+
+    told = adapter(stripe).close(_to_close(stripe, request))
+
+    assert (told.outcome, told.report.status) == (CloseOutcome.PAID, ReportStatus.PAID)
+    assert told.report.gateway_transaction_id == stripe.known_ids[request.reference]

@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from gateways.reports import ReportStatus
+from tests.gateways.contract.closing import Closing
 from tests.gateways.contract.hearing import Hearing
 from tests.gateways.contract.paying import Paying
 from tests.gateways.contract.refunding import Refunding
@@ -19,7 +20,7 @@ from tests.gateways.driver import Driver
 from tests.gateways.drivers.stripe import StripeDriver
 
 
-class TestStripe(Paying, Hearing, CreateCall, QueryCall, Refunding, Secrecy):
+class TestStripe(Paying, Hearing, CreateCall, QueryCall, Refunding, Closing, Secrecy):
     """Stripe by Checkout Sessions."""
 
     driver_class: ClassVar[type[Driver]] = StripeDriver

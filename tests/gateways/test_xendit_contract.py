@@ -14,6 +14,7 @@ from gateways.abilities import Confirms
 from gateways.errors import GatewayUnavailable, ReportInvalid
 from gateways.notifications import HttpMessage
 from gateways.reports import Report, ReportStatus
+from tests.gateways.contract.closing import Closing
 from tests.gateways.contract.hearing import Hearing
 from tests.gateways.contract.paying import Paying
 from tests.gateways.contract.refunding import Refunding
@@ -23,7 +24,7 @@ from tests.gateways.driver import Driver
 from tests.gateways.drivers.xendit import XenditDriver
 
 
-class TestXendit(Paying, Hearing, CreateCall, QueryCall, Refunding, Secrecy):
+class TestXendit(Paying, Hearing, CreateCall, QueryCall, Refunding, Closing, Secrecy):
     """Xendit, whole."""
 
     driver_class: ClassVar[type[Driver]] = XenditDriver

@@ -28,6 +28,7 @@ def test_every_line_of_the_schedule_names_a_task_that_exists() -> None:
     [
         ("ask_due", "ask_due"),
         ("expire_overdue", "expire_payments"),
+        ("close_due", "close_due"),
         ("process_waiting", "process_notifications"),
         ("advance_refunds", "advance_refunds"),
         ("send_emails", "send_emails"),

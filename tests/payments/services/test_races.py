@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from config.core.errors import DomainError
 from config.core.models import OutboxEvent
 from config.core.money import Money
 from gateways.reports import DisputeReport, DisputeStatus
+from gateways.sandbox.web import BadRequest
 from ledger.models import JournalEntry
 from payments.models import AttemptEvent, Capture, Dispute, MoneyCase, Payment, Refund
 from payments.services import disputes, expiry, refunds
@@ -113,6 +115,30 @@ def test_a_notification_against_the_expiry_sweep_never_loses_money(pay: Any, ord
 @pytest.mark.soak
 def test_a_notification_against_the_expiry_sweep_five_hundred_times(pay: Any, order: Any, momo: Any, hear: Any) -> None:
     ipn_against_sweep(500, pay, order, momo, hear)
+
+
+def test_a_page_is_paid_or_closed_and_never_both(
+    pay: Any, order: Any, xendit_method: Any, xendit: Any, webhook: Any
+) -> None:
+    """The payer, their webhook and the sweep at the same moment: what is paid is ours, what is not is closed."""
+    for _ in range(15):
+        at = timezone.now()
+        opened = pay(order(), method=xendit_method, at=at - timedelta(minutes=90))
+
+        def buy(attempt: Any = opened.attempt) -> object:
+            with suppress(BadRequest):  # it was closed first
+                return webhook(xendit.paid(attempt)).status_code
+            return None
+
+        together([buy, *[lambda at=at: expiry.expire_overdue(at=at) for _ in range(7)]])
+        expiry.expire_overdue(at=at)
+
+        payment, stage = Payment.objects.get(id=opened.payment.id), xendit.invoice(opened.attempt).stage
+        assert (payment.status, payment.is_late, stage.value) in (
+            (PaymentStatus.SUCCEEDED, False, "paid"),
+            (PaymentStatus.EXPIRED, False, "expired"),
+        )
+    assert not MoneyCase.objects.exists()
 
 
 def test_twenty_full_refunds_at_once_are_one(pay: Any, order: Any, momo: Any, hear: Any) -> None:

@@ -22,7 +22,7 @@ from gateways.sandbox.stripe import Stripe as Provider
 from gateways.stripe import CardRequest, Stripe
 from payments.errors import GatewayTimeout
 from payments.models import Attempt, Dispute, GatewayAccount, MoneyCase, Notification, Payment, PaymentMethod, Refund
-from payments.services import accounts, authorizations, expiry, notifications, refunds
+from payments.services import accounts, authorizations, checkout, closing, expiry, notifications, refunds
 from payments.services.refunds import NewRefund
 from payments.states import AttemptStatus, DisputeStatus, NotificationStatus, PaymentStatus, RefundStatus
 from tests import factories
@@ -325,6 +325,36 @@ def test_a_token_pays_it_and_the_webhook_books_it(
 
     assert heard == [200, 200]
     assert Payment.objects.get().captures.get().gateway_transaction_id == attempt.gateway_transaction_id
+
+
+# --- closing ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_page_that_lives_longer_than_its_payment_is_closed_with_it(
+    pay: Any, order: Any, method: PaymentMethod, stripe: OtherSide, at: Any
+) -> None:
+    attempt = pay(order(), method=method, at=at).attempt
+
+    assert expiry.expire_overdue(at=at + timedelta(minutes=90)) == 1
+    assert [deliver(parcel) for parcel in stripe.events(attempt)] == [200]
+
+    assert stripe.order(attempt).fields["session_status"] == "expired"
+    assert (Payment.objects.get().status, MoneyCase.objects.count()) == (PaymentStatus.EXPIRED, 0)
+
+
+def test_a_card_form_that_was_left_is_closed_and_its_intent_cancelled(
+    pay: Any, order: Any, form_method: PaymentMethod, momo_method: PaymentMethod, stripe: OtherSide, at: Any
+) -> None:
+    attempt = pay(order(), method=form_method, at=at).attempt
+    checkout.pay_again(payment_id=attempt.payment_id, method=momo_method, actor="customer:1", at=at)
+
+    assert closing.close_due(at=at) == 1
+
+    attempt.refresh_from_db()
+    fields = stripe.order(attempt).fields
+    assert (fields["intent_status"], fields["cancellation_reason"]) == ("canceled", "abandoned")
+    assert (attempt.status, attempt.close_at) == (AttemptStatus.CANCELLED, None)
+    assert Payment.objects.get().status == PaymentStatus.AWAITING_PAYMENT
 
 
 # --- money that goes back --------------------------------------------------------------------------------------------
