@@ -1,7 +1,6 @@
 """MoMo's settlement files. Their format is not public: the columns are data, to be set from a real file's header.
 
-The default is a plain guess at Vietnamese and English headings, so that a file with these names works at once and any
-other is refused with the names that were not found (docs/gateways/momo.md).
+The default is a guess at its headings (docs/gateways/momo.md).
 """
 
 from __future__ import annotations
@@ -9,26 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from gateways.settlement import LineKind, SettlementFile
+from gateways.settlement import SettlementFile
+from gateways.settlement_guess import guessed_columns
 from gateways.settlement_table import ColumnMap, chosen, read_table
 
-DEFAULT_COLUMNS: Final = ColumnMap(
+DEFAULT_COLUMNS: Final = guessed_columns(
     reference=("Mã đơn hàng", "orderId", "Order ID"),
     gateway_transaction_id=("Mã giao dịch", "transId", "Transaction ID"),
-    gross=("Số tiền", "amount", "Amount"),
-    fee=("Phí", "fee", "Fee"),
-    net=("Thực nhận", "net", "Net amount"),
-    kind=("Loại giao dịch", "type", "Transaction type"),
-    time=("Thời gian", "time", "Transaction time"),
-    optional=("fee", "net"),
-    kinds={
-        LineKind.PAYMENT: ("Thanh toán", "Payment"),
-        LineKind.REFUND: ("Hoàn tiền", "Refund"),
-        LineKind.FEE: ("Phí", "Fee"),
-        LineKind.ADJUSTMENT: ("Điều chỉnh", "Adjustment"),
-    },
-    signs="signed",
-    time_formats=("%d/%m/%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S"),
 )
 
 

@@ -1,7 +1,6 @@
 """VNPay's settlement files. Their format is not published: the columns are data, to be set from a real file's header.
 
-The default is a plain guess at Vietnamese and English headings, so that a file with these names works at once and any
-other is refused with the names that were not found (docs/gateways/vnpay.md).
+The default is a guess at its headings (docs/gateways/vnpay.md).
 """
 
 from __future__ import annotations
@@ -11,25 +10,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateways.settlement import LineKind, SettlementFile, SettlementLine
+from gateways.settlement_guess import guessed_columns
 from gateways.settlement_table import ColumnMap, chosen, read_table
 
-DEFAULT_COLUMNS: Final = ColumnMap(
+DEFAULT_COLUMNS: Final = guessed_columns(
     reference=("Mã đơn hàng", "vnp_TxnRef", "Order ID"),
     gateway_transaction_id=("Mã giao dịch VNPAY", "vnp_TransactionNo", "VNPAY transaction number"),
-    gross=("Số tiền", "Amount"),
-    fee=("Phí", "Fee"),
-    net=("Thực nhận", "Net amount"),
-    kind=("Loại giao dịch", "Transaction type"),
-    time=("Thời gian", "Transaction time"),
-    optional=("fee", "net"),
-    kinds={
-        LineKind.PAYMENT: ("Thanh toán", "Payment"),
-        LineKind.REFUND: ("Hoàn tiền", "Refund"),
-        LineKind.FEE: ("Phí", "Fee"),
-        LineKind.ADJUSTMENT: ("Điều chỉnh", "Adjustment"),
-    },
-    signs="signed",
-    time_formats=("%d/%m/%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y%m%d%H%M%S"),
+    time_formats=("%Y%m%d%H%M%S",),
 )
 
 

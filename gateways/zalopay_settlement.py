@@ -1,7 +1,7 @@
 """ZaloPay's settlement files. Their format is not public: the columns are data, to be set from a real file's header.
 
 Public is only that reconciliation goes by Vietnamese calendar days and by app_trans_id, zp_trans_id and, for refunds,
-refund_id. The default is a plain guess at headings; any other file is refused with the names that were not found.
+refund_id. The default is a guess at its headings.
 """
 
 from __future__ import annotations
@@ -11,26 +11,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateways.settlement import LineKind, SettlementFile
+from gateways.settlement_guess import guessed_columns
 from gateways.settlement_table import ColumnMap, chosen, read_table
 from gateways.zalopay_messages import reference_of_refund
 
-DEFAULT_COLUMNS: Final = ColumnMap(
+DEFAULT_COLUMNS: Final = guessed_columns(
     reference=("Mã giao dịch đối tác", "app_trans_id", "App Trans ID"),
     gateway_transaction_id=("Mã giao dịch Zalopay", "zp_trans_id", "ZP Trans ID"),
-    gross=("Số tiền", "amount", "Amount"),
-    fee=("Phí", "fee", "Fee"),
-    net=("Thực nhận", "net", "Net amount"),
-    kind=("Loại giao dịch", "type", "Transaction type"),
-    time=("Thời gian", "time", "Transaction time"),
-    optional=("fee", "net"),
-    kinds={
-        LineKind.PAYMENT: ("Thanh toán", "Payment"),
-        LineKind.REFUND: ("Hoàn tiền", "Refund"),
-        LineKind.FEE: ("Phí", "Fee"),
-        LineKind.ADJUSTMENT: ("Điều chỉnh", "Adjustment"),
-    },
-    signs="signed",
-    time_formats=("%d/%m/%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S"),
 )
 
 

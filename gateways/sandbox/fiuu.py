@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import ClassVar, Final
 from urllib.parse import urlencode
 
-from gateways.sandbox import fiuu_page, fiuu_report
+from gateways.sandbox import fiuu_page, fiuu_report, pages
 from gateways.sandbox import fiuu_rules as rules
 from gateways.sandbox.delivery import Parcel
 from gateways.sandbox.faults import Fault
@@ -171,12 +171,10 @@ class Fiuu(Provider):
     def state(self, request: Request) -> Response:
         """Lets an open page leave when the order ends elsewhere."""
         payment = self.sandbox.world.payment_by_token(request.query.get("t", ""))
-        if payment is None:
-            return json_response({"error": "not_found"}, 404)
-        with self.sandbox.world.lock:
-            self.lifecycle.expire_if_due(payment)
-        leave = "" if payment.stage is Stage.WAITING else f"/RMS/sandbox/back?t={payment.token}"
-        return json_response({"stage": payment.stage, "leave": leave})
+        return pages.state(
+            self.sandbox.world, payment, expire_if_due=self.lifecycle.expire_if_due,
+            leave=lambda ended: f"/RMS/sandbox/back?t={ended.token}",
+        )  # fmt: skip
 
     def _page(self, payment: Payment) -> Response:
         with self.sandbox.world.lock:
@@ -224,7 +222,7 @@ class Fiuu(Provider):
     def custom_notification(self, fields: Mapping[str, object]) -> Parcel:
         """A message with given fields; what is not given comes from the order's last try, if there is one."""
         order = str(fields.get("orderid", ""))
-        known = next((one for one in self.sandbox.world.payments_of_order(order) if one.provider == NAME), None)
+        known = self.sandbox.world.payment_of_order(NAME, order)
         base: dict[str, str] = {
             "nbcb": "2", "domain": INVENTED[0][0], "status": "00", "appcode": "", "currency": "MYR", "channel": "credit",
             "paydate": f"{rules.local(now_ms()):%Y-%m-%d %H:%M:%S}", "error_code": "", "error_desc": "", "extraP": "",

@@ -14,7 +14,7 @@ from gateways.sandbox.faults import Fault
 from gateways.sandbox.momo_api import Api
 from gateways.sandbox.momo_lifecycle import Lifecycle
 from gateways.sandbox.momo_rules import NAME
-from gateways.sandbox.momo_settlement import Settlements
+from gateways.sandbox.momo_settlement import settlements
 from gateways.sandbox.provider import Outcome, Provider, Sandbox
 from gateways.sandbox.state import Merchant, Payment, Stage, now_ms
 from gateways.sandbox.timetable import Timetable
@@ -43,7 +43,7 @@ class MoMo(Provider):
         super().__init__(sandbox)
         self.lifecycle = Lifecycle(sandbox)
         self.api = Api(sandbox, self.lifecycle, settle=self.settle, notification=self.notification)
-        self.settlements = Settlements(sandbox.world, self.lifecycle)
+        self.settlements = settlements(sandbox.world, self.lifecycle)
 
     def routes(self) -> list[Route]:
         """Paths as at MoMo; the pay page's own calls are ours."""
@@ -110,7 +110,7 @@ class MoMo(Provider):
     def custom_notification(self, fields: Mapping[str, object]) -> Parcel:
         """An IPN with given fields; what is not given comes from the payment, if there is one."""
         order = str(fields.get("orderId", ""))
-        known = next((one for one in self.sandbox.world.payments_of_order(order) if one.provider == self.name), None)
+        known = self.sandbox.world.payment_of_order(self.name, order)
         base: dict[str, object] = {"orderType": "momo_wallet", "payType": "qr", "extraData": "", "orderInfo": "",
                                    "requestId": order, "responseTime": now_ms(), "partnerCode": PUBLISHED[0][0]}  # fmt: skip
         if known is not None:
@@ -172,12 +172,8 @@ class MoMo(Provider):
     def pay_state(self, request: Request) -> Response:
         """Lets an open page leave when the payment ends elsewhere, say by a scan."""
         payment = self.sandbox.world.payment_by_token(request.query.get("t", ""))
-        if payment is None:
-            return json_response({"error": "not_found"}, 404)
-        with self.sandbox.world.lock:
-            self.lifecycle.expire_if_due(payment)
-        waiting = payment.stage is Stage.WAITING
-        return json_response({"stage": payment.stage, "leave": "" if waiting else self.return_address(payment)})
+        expire = self.lifecycle.expire_if_due
+        return pages.state(self.sandbox.world, payment, expire_if_due=expire, leave=self.return_address)
 
     def return_address(self, payment: Payment) -> str:
         """The shop's address with the signed result, as the browser carries it."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateways.sandbox.faults import MONEY_FAULTS, Fault
 from gateways.sandbox.momo_rules import NAME
 from gateways.sandbox.provider import Outcome, Sandbox
-from gateways.sandbox.state import Payment, Refund, Stage, Transaction, now_ms
+from gateways.sandbox.state import Payment, Refund, Stage, now_ms
 from gateways.sandbox.web import BadRequest
 
 ENDINGS: Final = {
@@ -42,13 +41,7 @@ class Lifecycle:
                      amount=payment.transactions[-1].amount if payment.transactions else 0)  # fmt: skip
 
     def _take_money(self, payment: Payment) -> None:
-        amount = payment.amount
-        struck = self.sandbox.faults.take("pay", payment.order, MONEY_FAULTS)
-        if Fault.WRONG_AMOUNT in struck:
-            amount = struck[Fault.WRONG_AMOUNT].amount or max(payment.amount - 1000, 1)
-            self.sandbox.world.record("fault", provider=NAME, order=payment.order, fault=Fault.WRONG_AMOUNT)
-        number = self.sandbox.world.next_number()
-        payment.transactions.append(Transaction(number=number, amount=amount, at_ms=payment.changed_ms))
+        self.sandbox.take_money(payment)
         first_try = payment.fields["autoCapture"] is False and len(payment.transactions) == 1
         payment.stage, payment.code = (Stage.AUTHORIZED, 9000) if first_try else (Stage.PAID, 0)
 

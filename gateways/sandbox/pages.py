@@ -1,10 +1,10 @@
-"""What the pay pages of all providers have in common: the frame, the clock, the QR code."""
+"""What the pay pages of all providers have in common: the frame, the clock and what it asks, the QR code."""
 
 from __future__ import annotations
 
 import html
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from string import Template
@@ -12,7 +12,8 @@ from typing import Final
 
 import segno
 
-from gateways.sandbox.state import Payment, now_ms
+from gateways.sandbox.state import Payment, Stage, World, now_ms
+from gateways.sandbox.web import Response, json_response
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 VIETNAM: Final = timezone(timedelta(hours=7))
@@ -38,6 +39,18 @@ def drawn(name: str, words: Mapping[str, str], *, style: str, **ready: str) -> s
 def gone() -> str:
     """What a wrong address shows."""
     return drawn("gone.html", ENGLISH, style="")
+
+
+def state(
+    world: World, payment: Payment | None, *, expire_if_due: Callable[[Payment], None], leave: Callable[[Payment], str]
+) -> Response:
+    """What an open page asks every two seconds, so that it can leave when the payment ends elsewhere, say by a scan."""
+    if payment is None:
+        return json_response({"error": "not_found"}, 404)
+    with world.lock:
+        expire_if_due(payment)
+    waiting = payment.stage is Stage.WAITING
+    return json_response({"stage": payment.stage, "leave": "" if waiting else leave(payment)})
 
 
 def seconds_left(payment: Payment) -> str:

@@ -10,8 +10,8 @@ from typing import ClassVar
 
 from gateways.sandbox.courier import Courier
 from gateways.sandbox.delivery import Parcel
-from gateways.sandbox.faults import IPN_FAULTS, Fault, Faults
-from gateways.sandbox.state import Merchant, Payment, World
+from gateways.sandbox.faults import IPN_FAULTS, MONEY_FAULTS, Fault, Faults
+from gateways.sandbox.state import Merchant, Payment, Transaction, World
 from gateways.sandbox.timetable import Timetable
 from gateways.sandbox.web import Response, Route
 
@@ -42,6 +42,16 @@ class Sandbox:
     faults: Faults
     courier: Courier
     settings: Settings
+
+    def take_money(self, payment: Payment, *, number: int | None = None) -> Transaction:
+        """The payer's money moves, at the payment's `changed_ms`: its amount, or what a fault makes of that."""
+        amount, struck = payment.amount, self.faults.take("pay", payment.order, MONEY_FAULTS)
+        if Fault.WRONG_AMOUNT in struck:
+            amount = struck[Fault.WRONG_AMOUNT].amount or max(payment.amount - 1000, 1)
+            self.world.record("fault", provider=payment.provider, order=payment.order, fault=Fault.WRONG_AMOUNT)
+        moved = Transaction(number=number or self.world.next_number(), amount=amount, at_ms=payment.changed_ms)
+        payment.transactions.append(moved)
+        return moved
 
 
 class Provider(ABC):

@@ -175,6 +175,10 @@ class World:
         with self.lock:
             return list(self._of_order.get(order, {}).values())
 
+    def payment_of_order(self, provider: str, order: str) -> Payment | None:
+        """A provider's payment by its order id, whichever merchant's."""
+        return next((one for one in self.payments_of_order(order) if one.provider == provider), None)
+
     def payment_of_transaction(self, provider: str, merchant: str, number: int) -> Payment | None:
         """The payment in which this transaction moved money."""
         return self._paid.get((provider, merchant, number))

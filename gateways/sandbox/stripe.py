@@ -195,7 +195,7 @@ class Stripe(Provider):
     def custom_notification(self, fields: Mapping[str, object]) -> Parcel:
         """An event {type, object, url?}, truly signed; `order` names the payment that it is sent like."""
         order, kind, about = str(fields.get("order", "")), fields.get("type"), fields.get("object")
-        known = next((one for one in self.sandbox.world.payments_of_order(order) if one.provider == NAME), None)
+        known = self.sandbox.world.payment_of_order(NAME, order)
         if known is None or not isinstance(kind, str) or not isinstance(about, dict):
             raise BadRequest("needs the order of a payment, a type and an object", status=422)
         return self._parcel(known, kind, about, kind="custom", at_ms=now_ms(), url=str(fields.get("url", "")))
@@ -239,7 +239,7 @@ class Stripe(Provider):
     def control_dispute(self, request: Request) -> Response:
         """{reason?, inquiry?}: the cardholder disputes a payment."""
         order, body = request.arguments["order"], request.object()
-        payment = next((one for one in self.sandbox.world.payments_of_order(order) if one.provider == NAME), None)
+        payment = self.sandbox.world.payment_of_order(NAME, order)
         if payment is None:
             raise BadRequest("no payment with this order id", status=404)
         reason = str(body.get("reason") or "fraudulent")
@@ -251,7 +251,7 @@ class Stripe(Provider):
         """won or lost: the bank decides a dispute."""
         identifier, end = request.arguments["id"], request.arguments["end"]
         order = self.book.order_of(identifier)
-        payment = next((one for one in self.sandbox.world.payments_of_order(order) if one.provider == NAME), None)
+        payment = self.sandbox.world.payment_of_order(NAME, order)
         if payment is None or end not in ("won", "lost"):
             raise BadRequest("no such dispute, or neither won nor lost", status=404)
         data = next(one for one in payment.fields["disputes"] if one["id"] == identifier)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from gateways.sandbox.faults import MONEY_FAULTS, Fault
 from gateways.sandbox.provider import Sandbox
-from gateways.sandbox.state import Payment, Stage, Transaction, now_ms
+from gateways.sandbox.state import Payment, Stage, now_ms
 from gateways.sandbox.stripe_objects import Book
 from gateways.sandbox.stripe_rules import CARDS, NAME, WORDS, Card
 from gateways.sandbox.web import BadRequest
@@ -81,13 +80,9 @@ class Lifecycle:
         payment.fields["told"] = ["payment_intent.payment_failed"]
 
     def _take_money(self, payment: Payment, number: str) -> None:
-        amount, world, fields = payment.amount, self.sandbox.world, payment.fields
-        struck = self.sandbox.faults.take("pay", payment.order, MONEY_FAULTS)
-        if Fault.WRONG_AMOUNT in struck:
-            amount = struck[Fault.WRONG_AMOUNT].amount or max(payment.amount - 1000, 1)
-            world.record("fault", provider=NAME, order=payment.order, fault=Fault.WRONG_AMOUNT)
-        self._charge(payment, status="succeeded", amount=amount)
-        payment.transactions.append(Transaction(number=fields["number"], amount=amount, at_ms=payment.changed_ms))
+        fields = payment.fields
+        moved = self.sandbox.take_money(payment, number=fields["number"])
+        self._charge(payment, status="succeeded", amount=moved.amount)
         done = ["checkout.session.completed"] if fields["session"] else []
         fields["session_status"] = "complete" if fields["session"] else ""
         if fields["manual"]:

@@ -12,7 +12,7 @@ from gateways.sandbox.provider import Sandbox
 from gateways.sandbox.state import Payment, Stage, now_ms
 from gateways.sandbox.stripe_lifecycle import Lifecycle
 from gateways.sandbox.stripe_rules import CARDS, NAME
-from gateways.sandbox.web import BadRequest, Request, Response, Route, html_response, json_response, redirect
+from gateways.sandbox.web import BadRequest, Request, Response, Route, html_response, redirect
 
 
 class Payer:
@@ -63,11 +63,8 @@ class Payer:
     def pay_state(self, request: Request) -> Response:
         """Lets an open page leave when the payment ends elsewhere."""
         payment = self._session(request)
-        if payment is None:
-            return json_response({"error": "not_found"}, 404)
-        self.lifecycle.expire_if_due(payment)
-        waiting = payment.stage is Stage.WAITING
-        return json_response({"stage": payment.stage, "leave": "" if waiting else self.return_address(payment)})
+        expire = self.lifecycle.expire_if_due
+        return pages.state(self.sandbox.world, payment, expire_if_due=expire, leave=self.return_address)
 
     def proof_page(self, request: Request) -> Response:
         """The bank's question."""

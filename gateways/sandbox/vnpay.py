@@ -17,7 +17,7 @@ from gateways.sandbox.timetable import MINUTE, Timetable
 from gateways.sandbox.vnpay_api import BANK, STATUS, Api
 from gateways.sandbox.vnpay_lifecycle import SUSPICIOUS, Lifecycle
 from gateways.sandbox.vnpay_rules import NAME
-from gateways.sandbox.vnpay_settlement import Settlements
+from gateways.sandbox.vnpay_settlement import settlements
 from gateways.sandbox.web import BadRequest, Request, Response, Route, html_response, json_response, redirect
 
 INVENTED: Final = (  # VNPay publishes no test merchant; these are nobody's
@@ -51,7 +51,7 @@ class VNPay(Provider):
         super().__init__(sandbox)
         self.lifecycle = Lifecycle(sandbox)
         self.api = Api(sandbox, self.lifecycle)
-        self.settlements = Settlements(sandbox.world, self.lifecycle)
+        self.settlements = settlements(sandbox.world, self.lifecycle)
 
     def routes(self) -> list[Route]:
         """Paths as at VNPay; what the pay page itself calls is ours."""
@@ -109,7 +109,7 @@ class VNPay(Provider):
     def custom_notification(self, fields: Mapping[str, object]) -> Parcel:
         """An IPN with given fields; what is not given comes from the payment, if there is one."""
         order = str(fields.get("vnp_TxnRef", ""))
-        known = next((one for one in self.sandbox.world.payments_of_order(order) if one.provider == self.name), None)
+        known = self.sandbox.world.payment_of_order(self.name, order)
         base = {"vnp_TmnCode": INVENTED[0][0], "vnp_TxnRef": order, "vnp_BankCode": BANK, "vnp_CardType": "ATM",
                 "vnp_OrderInfo": order, "vnp_PayDate": rules.stamp(now_ms()), "vnp_ResponseCode": "00",
                 "vnp_TransactionStatus": "00", "vnp_TransactionNo": str(self.sandbox.world.next_number())}  # fmt: skip
@@ -217,12 +217,8 @@ class VNPay(Provider):
     def pay_state(self, request: Request) -> Response:
         """Lets an open page leave when the payment ends elsewhere, say by a scan."""
         payment = self.sandbox.world.payment_by_token(request.query.get("token", ""))
-        if payment is None:
-            return json_response({"error": "not_found"}, 404)
-        with self.sandbox.world.lock:
-            self.lifecycle.expire_if_due(payment)
-        waiting = payment.stage is Stage.WAITING
-        return json_response({"stage": payment.stage, "leave": "" if waiting else self.return_address(payment)})
+        expire = self.lifecycle.expire_if_due
+        return pages.state(self.sandbox.world, payment, expire_if_due=expire, leave=self.return_address)
 
     def return_address(self, payment: Payment) -> str:
         """The shop's address with the signed result, as the browser carries it."""

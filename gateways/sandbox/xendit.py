@@ -121,7 +121,7 @@ class Xendit(Provider):
         """
         given = {name: value for name, value in fields.items() if name not in ("merchant", "url")}
         order = str(fields.get("external_id", ""))
-        known = next((one for one in self.sandbox.world.payments_of_order(order) if one.provider == NAME), None)
+        known = self.sandbox.world.payment_of_order(NAME, order)
         code = str(fields.get("merchant") or (known.merchant if known else INVENTED[0][0]))
         merchant = self.sandbox.world.merchants.get((NAME, code))
         url = str(fields.get("url") or (merchant.keys.get("webhookUrl", "") if merchant else ""))
@@ -196,12 +196,8 @@ class Xendit(Provider):
     def pay_state(self, request: Request) -> Response:
         """Lets an open page leave when the invoice ends elsewhere."""
         payment = self._invoice_of(request)
-        if payment is None:
-            return json_response({"error": "not_found"}, 404)
-        with self.sandbox.world.lock:
-            self.lifecycle.expire_if_due(payment)
-        waiting = payment.stage is Stage.WAITING
-        return json_response({"stage": payment.stage, "leave": "" if waiting else self.way_back(payment)})
+        expire = self.lifecycle.expire_if_due
+        return pages.state(self.sandbox.world, payment, expire_if_due=expire, leave=self.way_back)
 
     def way_back(self, payment: Payment) -> str:
         """One of the merchant's two addresses, as they are: Xendit adds nothing to them."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from gateways.sandbox import xendit_rules as rules
-from gateways.sandbox.faults import MONEY_FAULTS, Fault
 from gateways.sandbox.provider import Outcome, Sandbox
-from gateways.sandbox.state import Payment, Refund, Stage, Transaction, now_ms
+from gateways.sandbox.state import Payment, Refund, Stage, now_ms
 from gateways.sandbox.web import BadRequest
 from gateways.sandbox.xendit_rules import NAME
 
@@ -40,14 +39,8 @@ class Lifecycle:
         return not goes_on
 
     def _take_money(self, payment: Payment) -> None:
-        amount = payment.amount
-        struck = self.sandbox.faults.take("pay", payment.order, MONEY_FAULTS)
-        if Fault.WRONG_AMOUNT in struck:
-            amount = struck[Fault.WRONG_AMOUNT].amount or max(payment.amount - 1000, 1)
-            self.sandbox.world.record("fault", provider=NAME, order=payment.order, fault=Fault.WRONG_AMOUNT)
         payment.changed_ms = now_ms()
-        number = self.sandbox.world.next_number()
-        payment.transactions.append(Transaction(number=number, amount=amount, at_ms=payment.changed_ms))
+        self.sandbox.take_money(payment)
         payment.stage = Stage.PAID
         if not payment.fields["payment_channel"]:
             method, channel, _, _ = offered(payment)[0]

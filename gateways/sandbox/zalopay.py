@@ -111,7 +111,7 @@ class ZaloPay(Provider):
     def custom_notification(self, fields: Mapping[str, object]) -> Parcel:
         """A callback with given fields; what is not given comes from the order, if there is one."""
         order = str(fields.get("app_trans_id", ""))
-        known = next((one for one in self.sandbox.world.payments_of_order(order) if one.provider == self.name), None)
+        known = self.sandbox.world.payment_of_order(self.name, order)
         data: dict[str, object] = {
             "app_id": int(PUBLISHED[0][0]), "app_time": now_ms(), "app_user": "customer", "embed_data": "{}", "item": "[]",
             "server_time": now_ms(), "channel": 38, "merchant_user_id": "sandbox", "user_fee_amount": 0,
@@ -179,12 +179,8 @@ class ZaloPay(Provider):
     def pay_state(self, request: Request) -> Response:
         """Lets an open page leave when the order ends elsewhere, say by a scan."""
         payment = self.sandbox.world.payment_by_token(request.query.get("t", ""))
-        if payment is None:
-            return json_response({"error": "not_found"}, 404)
-        with self.sandbox.world.lock:
-            self.lifecycle.expire_if_due(payment)
-        waiting = payment.stage is Stage.WAITING
-        return json_response({"stage": payment.stage, "leave": "" if waiting else self.return_address(payment)})
+        expire = self.lifecycle.expire_if_due
+        return pages.state(self.sandbox.world, payment, expire_if_due=expire, leave=self.return_address)
 
     def return_address(self, payment: Payment) -> str:
         """The shop's address with the checksum, as the browser carries it: names as in the first API, without lines."""

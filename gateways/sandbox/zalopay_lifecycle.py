@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateways.sandbox.faults import MONEY_FAULTS, Fault
+from gateways.sandbox.faults import Fault
 from gateways.sandbox.provider import Outcome, Sandbox
-from gateways.sandbox.state import Payment, Refund, Stage, Transaction, now_ms
+from gateways.sandbox.state import Payment, Refund, Stage, now_ms
 from gateways.sandbox.web import BadRequest
 from gateways.sandbox.zalopay_rules import DONE, IN_WORK, NAME
 
@@ -46,13 +46,7 @@ class Lifecycle:
                      transaction=moved.number if moved else 0, amount=moved.amount if moved else 0)  # fmt: skip
 
     def _take_money(self, payment: Payment) -> None:
-        amount = payment.amount
-        struck = self.sandbox.faults.take("pay", payment.order, MONEY_FAULTS)
-        if Fault.WRONG_AMOUNT in struck:
-            amount = struck[Fault.WRONG_AMOUNT].amount or max(payment.amount - 1000, 1)
-            self.sandbox.world.record("fault", provider=NAME, order=payment.order, fault=Fault.WRONG_AMOUNT)
-        number = self.sandbox.world.next_number()
-        payment.transactions.append(Transaction(number=number, amount=amount, at_ms=payment.changed_ms))
+        self.sandbox.take_money(payment)
         payment.stage, payment.code = Stage.PAID, DONE
 
     def expire_if_due(self, payment: Payment) -> None:

@@ -13,9 +13,9 @@ from typing import ClassVar, Final
 from urllib.parse import quote, urlencode
 
 from gateways.sandbox.delivery import Parcel
-from gateways.sandbox.faults import MONEY_FAULTS, Fault
+from gateways.sandbox.faults import Fault
 from gateways.sandbox.provider import Outcome, Provider
-from gateways.sandbox.state import Merchant, Payment, Refund, Stage, Transaction, new_token, now_ms
+from gateways.sandbox.state import Merchant, Payment, Refund, Stage, new_token, now_ms
 from gateways.sandbox.timetable import MINUTE, Timetable
 from gateways.sandbox.web import BadRequest, Request, Response, Route, html_response, json_response, redirect
 
@@ -200,10 +200,7 @@ class MekongPay(Provider):
                 raise BadRequest(f"the payment has ended: {payment.stage}", status=409)
             payment.stage, payment.changed_ms = ENDINGS.get(outcome, Stage.PAID), now_ms()
             if outcome is Outcome.PAY:
-                struck = self.sandbox.faults.take("pay", payment.order, MONEY_FAULTS)
-                amount = struck[Fault.WRONG_AMOUNT].amount if Fault.WRONG_AMOUNT in struck else payment.amount
-                paid = Transaction(number=world.next_number(), amount=amount, at_ms=payment.changed_ms)
-                payment.transactions.append(paid)
+                self.sandbox.take_money(payment)  # or what a fault makes of it
             world.keep(payment)
         world.record(payment.stage, provider=self.name, order=payment.order)
 
