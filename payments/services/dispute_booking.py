@@ -16,7 +16,7 @@ from payments.errors import DisputeRefused
 from payments.models import Capture, ClawBack, Dispute, DisputeLine, MoneyCase, Payment, RefundLine
 from payments.refund_split import Part
 from payments.services import cases, orders, refundable
-from payments.services.reports import money_source
+from payments.services.captures import money_source
 from payments.states import LOST_DISPUTES, DisputeStatus
 
 

@@ -9,13 +9,11 @@ from enum import StrEnum
 from typing import Final
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
 from config.core import audit, faultpoints, ids, metrics, outbox, writes
-from config.core.money import Money
 from config.core.reads import Read
 from gateways.reports import Report, ReportStatus
-from ledger import chart
 from ledger import services as ledger
 from payments import events, postings
 from payments.models import (
@@ -25,13 +23,11 @@ from payments.models import (
     EmailMessageLog,
     GatewayAccount,
     MoneyCase,
-    Order,
     Payment,
 )
-from payments.services import attempts, cases, emails, endings, orders
+from payments.services import attempts, captures, cases, emails, endings, orders
 from payments.states import (
     ATTEMPT_TRANSITIONS,
-    LIVE,
     OPEN_ATTEMPTS,
     PAYABLE,
     AttemptStatus,
@@ -134,7 +130,7 @@ def _believe(report: Report, heard: Heard, payment: Payment | None, attempt: Att
 
 def _take_money(report: Report, heard: Heard, payment: Payment | None, attempt: Attempt | None) -> Outcome:
     assert report.money is not None and report.gateway_transaction_id, "a PAID report names its money"
-    problem = problem_with(report.money, payment)
+    problem = captures.problem_with(report.money, payment)
     capture = Capture(
         id=ids.capture_id(),
         account=heard.account,
@@ -148,7 +144,7 @@ def _take_money(report: Report, heard: Heard, payment: Payment | None, attempt: 
         occurred_at=report.occurred_at or heard.at,
         created_at=heard.at,
     )
-    if not _is_new(capture):
+    if not captures.is_new(capture):
         return Outcome.ALREADY_APPLIED
     faultpoints.reach("report.capture_written")
     if problem:
@@ -156,44 +152,6 @@ def _take_money(report: Report, heard: Heard, payment: Payment | None, attempt: 
     assert payment is not None and attempt is not None, "only a payment of ours can take money"
     _succeed(payment, attempt, capture, heard)
     return Outcome.APPLIED
-
-
-def _is_new(capture: Capture) -> bool:
-    """Insert a capture; False when this money was captured before. The unique constraint is what decides."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO payments_capture (id, account_id, gateway_transaction_id, attempt_id, payment_id, amount_minor,
-                currency, disposition, journal_reference, occurred_at, created_at)
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-            ON CONFLICT (account_id, gateway_transaction_id) DO NOTHING
-            """,
-            [
-                capture.id, capture.account_id, capture.gateway_transaction_id, capture.attempt_id, capture.payment_id,
-                capture.amount_minor, capture.currency, capture.disposition, capture.journal_reference,
-                capture.occurred_at, capture.created_at,
-            ],
-        )  # fmt: skip
-        return bool(cursor.rowcount == 1)
-
-
-def problem_with(money: Money, payment: Payment | None) -> MoneyCase.Kind | None:
-    """Why a payment cannot take this money; None when it can."""
-    if payment is None:
-        return MoneyCase.Kind.UNKNOWN_ORDER
-    if payment.captured_minor:
-        return MoneyCase.Kind.DOUBLE_PAYMENT
-    if money.currency != payment.currency:
-        return MoneyCase.Kind.CURRENCY_MISMATCH
-    if money.minor != payment.amount_minor:
-        return MoneyCase.Kind.AMOUNT_MISMATCH
-    if payment.status == PaymentStatus.CANCELLED or payment.order.status == Order.Status.CANCELLED:
-        return MoneyCase.Kind.PAID_CANCELLED
-    has_ended = payment.status in (PaymentStatus.FAILED, PaymentStatus.EXPIRED)
-    is_another_debt = payment.amount_minor != payment.order.amount_minor  # a part of the order was cancelled since
-    if has_ended and (is_another_debt or Payment.objects.filter(order_id=payment.order_id, status__in=LIVE).exists()):
-        return MoneyCase.Kind.LATE_PAYMENT
-    return None
 
 
 def _succeed(payment: Payment, attempt: Attempt, capture: Capture, heard: Heard) -> None:
@@ -212,7 +170,7 @@ def _succeed(payment: Payment, attempt: Attempt, capture: Capture, heard: Heard)
     ledger.post(
         reference=capture.journal_reference,
         event="captured",
-        lines=postings.captured(money_source(capture), orders.split_of(payment.order)),
+        lines=postings.captured(captures.money_source(capture), orders.split_of(payment.order)),
         occurred_at=capture.occurred_at,
         subject=payment.id,
         order_ref=payment.order.order_id,
@@ -253,16 +211,6 @@ def _end_attempt(attempt: Attempt, status: AttemptStatus, gateway_transaction_id
     attempts.note(attempt, was, source=heard.source, at=heard.at, actor=heard.who, reason=attempt.failure_message)
 
 
-def money_source(capture: Capture) -> chart.AccountRef:
-    """The account that a capture's money sits in: with the gateway, with the carrier that collected it, or in our bank."""
-    holder = capture.gateway_transaction_id.partition(":")[0]
-    if capture.account.gateway == "cod":
-        return chart.cod_receivable(holder)
-    if capture.account.gateway == "bank_transfer":
-        return chart.bank(holder)
-    return chart.gateway_clearing(capture.account.code)
-
-
 def _hold(capture: Capture, problem: MoneyCase.Kind, heard: Heard) -> Outcome:
     """Book money that no payment can take, and ask a person. The attempt it came by has still succeeded."""
     if capture.attempt:
@@ -270,7 +218,7 @@ def _hold(capture: Capture, problem: MoneyCase.Kind, heard: Heard) -> Outcome:
     ledger.post(
         reference=capture.journal_reference,
         event="unexpected_money",
-        lines=postings.unexpected(money_source(capture), capture.money),
+        lines=postings.unexpected(captures.money_source(capture), capture.money),
         occurred_at=capture.occurred_at,
         subject=capture.payment_id or capture.id,
         order_ref=capture.payment.order.order_id if capture.payment else "",

@@ -21,7 +21,7 @@ from gateways.settlement_table import read_table
 from gateways.transfer_reference import find_reference, find_references
 from payments.errors import StatementUnreadable
 from payments.models import Attempt, AttemptEvent, Capture, GatewayAccount, MoneyCase, Payment
-from payments.services import accounts, reports, transfers
+from payments.services import accounts, captures, reports, transfers
 from payments.services.reports import Heard, Outcome
 from payments.services.transfers import Transfer
 
@@ -170,7 +170,7 @@ def _judge(one: Planned, attempts: Sequence[Attempt], taken: set[str]) -> None:
         one.problem = MoneyCase.Kind.UNKNOWN_ORDER
         return
     one.reference, one.payment = attempts[0].gateway_reference, attempts[0].payment
-    one.problem = reports.problem_with(one.transfer.money, one.payment)
+    one.problem = captures.problem_with(one.transfer.money, one.payment)
     if one.payment.id in taken:
         one.problem = MoneyCase.Kind.DOUBLE_PAYMENT
     one.verdict = Verdict.HELD if one.problem else Verdict.PAYS
