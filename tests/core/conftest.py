@@ -12,7 +12,7 @@ from confluent_kafka import Producer
 from config.core import kafka
 from config.core.models import User
 from tests.core.brokers import Brokers, Teller
-from tests.core.edge_fixtures import claims, edge, nothing_remembered, token  # noqa: F401
+from tests.core.edge_fixtures import claims, edge, nothing_remembered, token  # noqa: F401 - fixtures
 from tests.core.people import person
 
 

@@ -94,7 +94,7 @@ def test_without_postgresql_traffic_is_sent_elsewhere_within_two_seconds(
     client: Client, monkeypatch: pytest.MonkeyPatch, silent_port: int
 ) -> None:
     for port in (1, silent_port):
-        health.postgres.forget()  # type: ignore[attr-defined]
+        health.postgres.forget()
         with monkeypatch.context() as patched:
             use_database_at(patched, "127.0.0.1", port)
             patched.setitem(health._migrated, "yes", False)

@@ -100,7 +100,7 @@ def test_the_business_day_turns_at_midnight_in_ho_chi_minh_city():
 
 def test_a_moment_without_a_time_zone_has_no_business_day():
     with pytest.raises(AssertionError):
-        clock.business_day(datetime(2026, 11, 21))  # noqa: DTZ001
+        clock.business_day(datetime(2026, 11, 21))  # noqa: DTZ001 - the point
 
 
 def test_the_database_clock_moves_within_a_transaction():

@@ -135,7 +135,7 @@ def test_the_sum_of_nothing_is_zero() -> None:
 
 def test_a_part_of_a_minor_unit_does_not_exist() -> None:
     with pytest.raises(AssertionError):
-        Money(1.5, "VND")  # type: ignore[arg-type]
+        Money(1.5, "VND")
 
 
 @pytest.mark.parametrize(

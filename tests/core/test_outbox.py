@@ -27,7 +27,7 @@ def event(sequence: int = 1, **changes: object) -> outbox.Event:
         "data": {"amount": "960000", "currency": "VND", "note": "trả đủ"},
         "occurred_at": AT,
     }
-    return outbox.Event(**{**fields, **changes})  # type: ignore[arg-type]
+    return outbox.Event(**{**fields, **changes})
 
 
 def test_an_event_is_written_with_the_ids_of_the_call():

@@ -83,7 +83,9 @@ def test_one_ipv6_customer_is_one_client() -> None:
 
 def test_tokens_come_back_with_time(redis_client: redis.Redis) -> None:
     rate = Rate(per_second=50.0, burst=2)
-    take = lambda: ratelimit.wait_seconds(scope="t", client="c", rate=rate)  # noqa: E731
+
+    def take() -> float:
+        return ratelimit.wait_seconds(scope="t", client="c", rate=rate)
 
     assert (take(), take()) == (0.0, 0.0)
     wait = take()

@@ -159,7 +159,7 @@ def test_many_numbers_have_as_many_references() -> None:
 )
 @given(reference=references)
 def test_a_reference_is_found_in_what_banks_make_of_it(pattern: str, mangle: object, reference: str) -> None:
-    text = pattern.format(mangle(reference))  # type: ignore[operator]
+    text = pattern.format(mangle(reference))
 
     assert reference in find_references(text)
 

@@ -193,7 +193,7 @@ def test_the_verify_key_does_not_sign_messages(fiuu: FiuuDriver) -> None:
 def test_ringgit_of_old_accounts_is_ringgit_and_hashed_as_it_came(fiuu: FiuuDriver) -> None:
     (report,) = fiuu.gateway.read_notification(message_of({"currency": "RM"}))
 
-    assert report.money == Money(1000, "MYR")  # type: ignore[union-attr]
+    assert report.money == Money(1000, "MYR")
 
 
 @pytest.mark.parametrize(

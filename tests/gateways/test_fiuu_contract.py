@@ -77,7 +77,7 @@ class TestFiuu(Paying, Hearing, QueryCall, Refunding, Secrecy):
 
         kept = [
             repr(driver.gateway), checkout.pay_url, str(caught.value), str(caught.value.raw),
-            json.dumps([checkout.request, checkout.response, report.raw]),  # type: ignore[union-attr]
+            json.dumps([checkout.request, checkout.response, report.raw]),
         ]  # fmt: skip
         assert [secret for secret in secrets for text in kept if secret in text] == []
         assert driver.signature_of(message) not in json.dumps(report.raw)

@@ -111,7 +111,7 @@ def test_a_text_cut_between_transaction_and_order_is_not_about_our_order() -> No
 
 @given(number=st.integers(0, 2**128 - 1))
 def test_a_reference_fits_fiuus_rules_and_leads_back_to_its_number(number: int) -> None:
-    reference = GATEWAY.reference(number, at=None)  # type: ignore[arg-type]  # the clock plays no part
+    reference = GATEWAY.reference(number, at=None)
 
     assert messages.OUR_REFERENCE.fullmatch(reference)
     assert len(reference) <= 32

@@ -95,7 +95,7 @@ def client(**changes: object) -> HttpClient:
         "gateway": "test", "hosts": frozenset({"127.0.0.1"}), "timeouts": Timeouts(connect=0.5, read=0.4, total=1.0),
         "retries": Retries(tries=3, base_seconds=0.01, cap_seconds=0.02),
     }  # fmt: skip
-    return HttpClient(**{**values, **changes})  # type: ignore[arg-type]
+    return HttpClient(**{**values, **changes})
 
 
 def post(url: str, *, safe: bool = False, **changes: object) -> http.Reply:

@@ -109,7 +109,7 @@ def test_no_bytes_make_it_fail_in_another_way(body: bytes) -> None:
 
 @given(number=st.integers(0, 2**128 - 1))
 def test_a_reference_fits_momos_rules_and_leads_back_to_its_number(number: int) -> None:
-    reference = GATEWAY.reference(number, at=None)  # type: ignore[arg-type]  # the clock plays no part
+    reference = GATEWAY.reference(number, at=None)
 
     assert len(reference) == 26
     assert reference.isascii() and reference.isalnum()

@@ -27,7 +27,7 @@ def test_every_adapter_is_a_frozen_dataclass_of_keyword_settings(code: str) -> N
     adapter = registry.GATEWAYS[code]
 
     assert dataclasses.is_dataclass(adapter)
-    assert adapter.__dataclass_params__.frozen is True  # type: ignore[attr-defined]
+    assert adapter.__dataclass_params__.frozen is True
     assert adapter.code == code
     assert adapter.secret_fields <= {one.name for one in registry.setting_fields(code)}
 

@@ -99,7 +99,7 @@ texts = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min
     lambda text: not text.startswith('="')
 )
 movements = st.tuples(
-    texts, texts, amounts, amounts, kinds, st.datetimes(datetime(2000, 1, 1), datetime(2099, 1, 1))  # noqa: DTZ001
+    texts, texts, amounts, amounts, kinds, st.datetimes(datetime(2000, 1, 1), datetime(2099, 1, 1))  # noqa: DTZ001 - the file's own zone
 )  # fmt: skip
 WORD = {LineKind.PAYMENT: "Payment", LineKind.REFUND: "Refund", LineKind.FEE: "Monthly fee"}
 

@@ -226,7 +226,7 @@ def test_nothing_private_of_an_object_is_kept(stripe: StripeDriver) -> None:
 
 
 def test_stripe_hears_200_or_why_not() -> None:
-    gateway = Stripe(**KEYS)  # type: ignore[arg-type]
+    gateway = Stripe(**KEYS)
     heard = {outcome: gateway.acknowledge(outcome).status for outcome in Acknowledgement}
 
     assert heard == {

@@ -222,7 +222,7 @@ def test_a_restart_forgets_no_payment_refund_dispute_or_payout(inbox: Inbox, tmp
     first = StripeDriver(start(state=tmp_path / "world.jsonl"), inbox)
     request, _, paid = first.paid()
     refund = first.refund_of(request, paid, 60_000)
-    first.gateway.refund(refund)  # type: ignore[attr-defined]
+    first.gateway.refund(refund)
     dispute = first.control("POST", f"/stripe/payments/{first.paid()[0].reference}/dispute", {"reason": "general"})
     payout = first.control("POST", "/stripe/payouts", {"merchant": first.account})
     first.sandbox.stop()

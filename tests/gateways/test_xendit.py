@@ -562,7 +562,7 @@ def test_a_refund_is_found_on_a_later_page(xendit: XenditDriver) -> None:
     made = [xendit.refund_of(request, paid, 1_000) for _ in range(3)]
     for one in made:
         refunds(xendit).refund(one)
-    api = xendit.sandbox.app.providers["xendit"].api  # type: ignore[attr-defined]  # the provider's own
+    api = xendit.sandbox.app.providers["xendit"].api
     api.page_size = 1
     try:
         found = [refunds(xendit).query_refund(one) for one in made]

@@ -115,7 +115,7 @@ def test_every_amount_is_written_exactly_and_read_back(minor: int, currency: str
 
 @given(number=st.integers(0, 2**128 - 1))
 def test_a_reference_leads_back_to_its_number(number: int) -> None:
-    reference = GATEWAY.reference(number, at=None)  # type: ignore[arg-type]  # the clock plays no part
+    reference = GATEWAY.reference(number, at=None)
 
     assert len(reference) == 26
     assert ids.number_of(f"att_{reference}") == number

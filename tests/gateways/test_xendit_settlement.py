@@ -92,7 +92,7 @@ def test_the_call_pages_to_the_end_and_numbers_each_day_and_currency(
     assert isinstance(xendit.gateway, SettlementApi)
     span = {"since": datetime.now(UTC) - timedelta(hours=1), "until": datetime.now(UTC) + timedelta(hours=1)}
     whole = list(xendit.gateway.settlements(**span))
-    reports = xendit.sandbox.app.providers["xendit"].reports  # type: ignore[attr-defined]  # the provider's own
+    reports = xendit.sandbox.app.providers["xendit"].reports
     reports.page_size = 1
 
     try:

@@ -268,7 +268,7 @@ def test_the_columns_of_settlement_files_are_set_as_json_and_shown_as_they_were_
     assert [answer.status_code for answer in (*refused, saved)] == [422, 422, 302]
     assert "settlement_columns: unknown: tip" in refused[1].text
     account = GatewayAccount.objects.get(code="momo")
-    assert accounts.adapter_of(account).settlement_columns == {"gross": "Số tiền", "reference": "Mã đơn"}  # type: ignore[attr-defined]
+    assert accounts.adapter_of(account).settlement_columns == {"gross": "Số tiền", "reference": "Mã đơn"}
     assert "Mã đơn" in client.get(address).text
     accounts.forget()
 

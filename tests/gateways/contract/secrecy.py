@@ -38,4 +38,4 @@ class Secrecy:
 
     def test_an_adapter_is_frozen(self, driver: Driver) -> None:
         with pytest.raises(dataclasses.FrozenInstanceError):
-            setattr(driver.gateway, dataclasses.fields(driver.gateway)[0].name, "other")  # type: ignore[arg-type]
+            setattr(driver.gateway, dataclasses.fields(driver.gateway)[0].name, "other")

@@ -93,7 +93,7 @@ GOOD, ASKS, REFUSED, POOR = "4242424242424242", "4000002500003155", "40000000000
 
 
 @pytest.fixture
-def method(account: GatewayAccount) -> PaymentMethod:  # noqa: F811
+def method(account: GatewayAccount) -> PaymentMethod:  # noqa: F811 - a fixture
     """Cards in dollars, at the sandbox's Stripe."""
     made: PaymentMethod = factories.PaymentMethodFactory(
         code="stripe", account=account, limits={"USD": [50, 99_999_999], "VND": [13_000, 99_999_999]}
@@ -157,7 +157,7 @@ def test_the_webhook_that_follows_books_nothing_twice(
     dollars: Order,
     raw: None,
     customer_client: ApiClient,
-    stripe: OtherSide,  # noqa: F811
+    stripe: OtherSide,  # noqa: F811 - a fixture
 ) -> None:
     customer_client.send(PAY, body_with(GOOD))
 
@@ -171,7 +171,7 @@ def test_the_second_test_card_sends_its_holder_to_the_bank_and_then_pays(
     dollars: Order,
     raw: None,
     customer_client: ApiClient,
-    stripe: OtherSide,  # noqa: F811
+    stripe: OtherSide,  # noqa: F811 - a fixture
 ) -> None:
     asked = customer_client.send(PAY, body_with(ASKS)).json()
 
@@ -285,7 +285,7 @@ def test_a_number_is_taken_only_where_it_may_and_nothing_is_made_of_it(
     dollars: Order,
     customer_client: ApiClient,
     settings: Any,
-    account: GatewayAccount,  # noqa: F811
+    account: GatewayAccount,  # noqa: F811 - a fixture
     case: str,
 ) -> None:
     settings.ALLOW_RAW_CARD_DATA = case != "off"
@@ -340,7 +340,7 @@ def test_odd_requests_charge_nothing(
 def test_silence_is_a_504_and_the_money_is_found_by_asking(
     dollars: Order,
     customer_client: ApiClient,
-    stripe: OtherSide,  # noqa: F811
+    stripe: OtherSide,  # noqa: F811 - a fixture
 ) -> None:
     stripe.fault(Fault.ACCEPT_THEN_TIMEOUT, operation="confirm", seconds=0.1)
     silent = customer_client.send(PAY, body_with(card_token="pm_card_visa"))

@@ -26,7 +26,7 @@ def catalog() -> dict[str, str]:
     """The compiled texts."""
     with (CATALOG / "django.mo").open("rb") as file:
         known = gettext.GNUTranslations(file)
-    return {key if isinstance(key, str) else key[0]: text for key, text in known._catalog.items()}  # type: ignore[attr-defined]
+    return {key if isinstance(key, str) else key[0]: text for key, text in known._catalog.items()}
 
 
 def marked_in(source: str) -> Iterator[str]:

@@ -15,7 +15,7 @@ from payments.models import Attempt, AttemptEvent, ClawBack, Dispute, DisputeEvi
 from payments.services import dispute_answers, dispute_decisions, dispute_schedule, evidence
 from payments.states import DisputeStatus
 from tests.factories import UserFactory
-from tests.payments.services.test_stripe import OtherSide, account, deliver, method, paid, stripe  # noqa: F401
+from tests.payments.services.test_stripe import OtherSide, account, deliver, method, paid, stripe  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.django_db
 S = DisputeStatus
