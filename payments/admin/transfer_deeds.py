@@ -104,9 +104,13 @@ class StatementForm(KeptFileForm):
     def prepare(self) -> None:
         """The accounts and maps there are."""
         super().prepare()
-        self.fields["account"].queryset = GatewayAccount.objects.filter(gateway=transfers.GATEWAY).order_by("code")  # type: ignore[attr-defined]
-        choices = [(OWN, _("as set for the account")), *((name, name.upper()) for name in sorted(bank_formats.FORMATS))]
-        self.fields["bank"].choices = choices  # type: ignore[attr-defined]
+        account, bank = self.fields["account"], self.fields["bank"]
+        assert isinstance(account, forms.ModelChoiceField) and isinstance(bank, forms.ChoiceField), "as declared above"
+        account.queryset = GatewayAccount.objects.filter(gateway=transfers.GATEWAY).order_by("code")
+        bank.choices = [
+            (OWN, _("as set for the account")),
+            *((name, name.upper()) for name in sorted(bank_formats.FORMATS)),
+        ]
 
 
 def _read(data: Mapping[str, Any]) -> statements.Statement:

@@ -384,7 +384,7 @@ def test_two_people_read_the_same_file_at_once_while_the_message_comes(
 
     answers = together([*map(apply, files), message])
 
-    assert not any(isinstance(one, Exception) or "error" in (one or {}) for one in answers), answers  # type: ignore[operator]
+    assert not any(isinstance(one, Exception) or "error" in (one or {}) for one in answers), answers
     assert Dispute.objects.count() == 2
     dispute = Dispute.objects.get(payment_id=capture.payment_id)
     assert (dispute.gateway_dispute_id, dispute.status, dispute.fee_minor) == ("CB-7", "won", 15_000)
