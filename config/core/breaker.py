@@ -149,9 +149,10 @@ def note(name: str, call: str, *, ok: bool, seconds: float, policy: Policy) -> S
     return _decide(name, "note", call, ok=ok, latency=f"l{bound}", policy=policy)
 
 
-def look(names: Sequence[str], *, policy: Policy) -> dict[str, Snapshot]:
-    """All these breakers as they are. Raises RedisAway."""
-    slot = int(time.time()) // SLOT_SECONDS
+def look(names: Sequence[str], *, policy: Policy, counted: bool = True) -> dict[str, Snapshot]:
+    """All these breakers as they are; without what was `counted` lately it is cheap. Raises RedisAway."""
+    last = int(time.time()) // SLOT_SECONDS
+    slots = range(last - SLOTS_SHOWN + 1, last + 1) if counted else ()
 
     def read() -> list[Any]:
         pipe = _client().pipeline(transaction=False)
@@ -159,12 +160,12 @@ def look(names: Sequence[str], *, policy: Policy) -> dict[str, Snapshot]:
         for name in names:
             pipe.hgetall(_key(name))
             pipe.get(_key(name, "forced"))
-            for number in range(slot - SLOTS_SHOWN + 1, slot + 1):
+            for number in slots:
                 pipe.hgetall(_key(name, f"h{number}"))
         return list(pipe.execute())
 
     (seconds, micros), *found = _asked(read)
-    step = 2 + SLOTS_SHOWN
+    step = 2 + len(slots)
     parts = [found[start : start + step] for start in range(0, len(found), step)]
     now = seconds + micros / 1e6
     return {name: _snapshot(part[0], part[1], part[2:], now, policy) for name, part in zip(names, parts, strict=True)}

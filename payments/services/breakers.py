@@ -142,11 +142,11 @@ def patient(seconds: float) -> Iterator[None]:
 
 
 # --- What is known of them -------------------------------------------------------------------------------------------
-def look(gateways: Collection[str]) -> dict[str, Snapshot]:
+def look(gateways: Collection[str], *, counted: bool = True) -> dict[str, Snapshot]:
     """The breakers of these gateways. With Redis away they are closed, unless staff forced them."""
     names = sorted(gateways)
     try:
-        return breaker.look(names, policy=policy())
+        return breaker.look(names, policy=policy(), counted=counted)
     except RedisAway:
         forced = _forced_by_staff()
         return {name: Snapshot(forced=forced.get(name)) for name in names}
@@ -156,7 +156,7 @@ def down(gateways: Collection[str] | None = None) -> frozenset[str]:
     """Those of these gateways (of all that have an enabled account) that are not called now."""
     if gateways is None:
         gateways = set(GatewayAccount.objects.filter(is_enabled=True).values_list("gateway", flat=True))
-    return frozenset(name for name, found in look(gateways).items() if found.is_down)
+    return frozenset(name for name, found in look(gateways, counted=False).items() if found.is_down)
 
 
 @remembered(FORCED_KEPT_SECONDS)
