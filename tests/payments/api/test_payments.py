@@ -16,6 +16,7 @@ from gateways.sandbox.state import Stage
 from ledger.models import JournalEntry
 from payments import links
 from payments.models import Attempt, Order, Payment, PaymentMethod
+from payments.services import accounts
 from payments.states import AttemptStatus, PaymentStatus
 from tests import factories
 from tests.factories import ApiClient
@@ -266,9 +267,8 @@ def test_a_longer_list_asks_no_more_questions(
     methods: Methods, order: Callable[..., Order], customer_client: ApiClient, system_client: ApiClient
 ) -> None:
     def queries(path: str) -> int:
-        with CaptureQueriesContext(
-            connection,
-        ) as seen:
+        accounts.forget()  # what is remembered for seconds would be asked for in one of two counts only
+        with CaptureQueriesContext(connection) as seen:
             assert system_client.get(path).status_code == 200
         return len(seen)
 
