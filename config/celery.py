@@ -53,6 +53,12 @@ SCHEDULE: Final[tuple[Beat, ...]] = (
         task="core.approvals", every=_seconds(60), expires_seconds=120, why="approved work is carried out, old asks end"
     ),
     Beat(task="ledger.fold", every=_seconds(60), expires_seconds=120, why="balances stay a handful of rows"),
+    Beat(
+        task="core.purge_expired",
+        every=crontab(hour=3, minute=10),
+        expires_seconds=3600,
+        why="what is older than its policy goes while few people pay",
+    ),
 )
 
 app = Celery("reckoner")

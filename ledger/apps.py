@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
+from ledger import retention
+
 
 class LedgerConfig(AppConfig):
     """Double-entry books that the database itself keeps."""
@@ -12,3 +14,7 @@ class LedgerConfig(AppConfig):
     name = "ledger"
     label = "ledger"
     verbose_name = _("Ledger")
+
+    def ready(self) -> None:
+        """Say that the books are kept for ever."""
+        retention.register()

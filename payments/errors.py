@@ -34,6 +34,24 @@ class OrderNotFound(NotFound):
     code, status = "order_not_found", 404
 
 
+class CustomerNotFound(NotFound):
+    """No order of this customer is known."""
+
+    code, status = "customer_not_found", 404
+
+
+class CustomerBusy(Conflict):
+    """Something of the customer's is still under way."""
+
+    code, status = "customer_busy", 409
+
+
+class NotificationPurged(Conflict):
+    """Retention has emptied the message: there is nothing to apply or show any more."""
+
+    code, status = "notification_purged", 409
+
+
 class MethodNotFound(NotFound):
     """No such payment method."""
 

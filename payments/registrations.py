@@ -6,13 +6,14 @@ from django.db import connection
 
 from config.core import approvals, deadletters, metrics
 from gateways import http
-from payments import gauges
+from payments import gauges, retention
 from payments.services import (
     breakers,
     cases,
     consuming,
     dispute_decisions,
     emails,
+    forgetting,
     notifications,
     refund_approval,
     resolutions,
@@ -33,10 +34,12 @@ def register() -> None:
     approvals.register_executor(
         dispute_decisions.ACTION, dispute_decisions.execute, current=dispute_decisions.current_payload
     )
+    approvals.register_executor(forgetting.ACTION, forgetting.forget)
     deadletters.register_requeue(emails.SOURCE, emails.requeue)
     deadletters.register_requeue(consuming.SOURCE, consuming.requeue)
     deadletters.register_requeue(notifications.SOURCE, notifications.requeue)
     metrics.register_gauges(gauges.read)
+    retention.register()
     http.before_request = _assert_no_transaction
     breakers.policy()  # an odd setting stops the start
     http.admit = breakers.admit

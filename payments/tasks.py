@@ -8,6 +8,7 @@ from celery import shared_task
 from confluent_kafka import Producer
 
 from config.core import approvals, clock, jobs, kafka, relay
+from config.core.retention import overdue, purge
 from ledger import folding
 from payments.services import (
     authorizations,
@@ -107,6 +108,18 @@ def relay_events() -> int:
 @cache
 def _producer() -> Producer:
     return kafka.producer()
+
+
+@shared_task(name="core.purge_expired")
+@jobs.job(overdue.JOB)
+def purge_expired() -> int:
+    """Take away what is older than its retention policy allows, unless somebody is at it by hand."""
+    try:
+        found = purge.purge(at=clock.now())
+    except purge.PurgeUnderway:
+        return 0
+    purge.refuse_failures(found)
+    return sum(one.rows for one in found)
 
 
 @shared_task(name="ledger.fold")

@@ -8,9 +8,11 @@ class CoreConfig(AppConfig):
     label = "core"
 
     def ready(self) -> None:
-        """Say how dead letters of the floor's own sources are taken up again, and what a scrape should ask."""
+        """Say how dead letters of the floor's own sources are taken up again, what a scrape asks, and what may go."""
         from config.core import approvals, deadletters, gauges, metrics, outbox  # models exist only now
+        from config.core.retention import own
 
         deadletters.register_requeue(outbox.SOURCE, outbox.unpark)
         deadletters.register_requeue(approvals.SOURCE, approvals.retry)
         metrics.register_gauges(gauges.read)
+        own.register()

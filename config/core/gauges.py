@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from config.core.metrics import Gauge
 from config.core.models import Approval, DeadLetter, JobRun, OutboxEvent
+from config.core.retention import overdue
 
 MAX_COUNTED = 100_000
 """Where a backlog stops being counted: a larger one is as alarming, and counting it would hold up the scrape."""
@@ -32,6 +33,8 @@ def read() -> Iterator[Gauge]:
     for name, last in JobRun.objects.values_list("name", "last_success_at"):
         if last is not None:
             yield Gauge("reckoner_job_last_success_timestamp_seconds", last.timestamp(), (name,))
+    for policy, ended in overdue.last_runs().items():
+        yield Gauge("reckoner_retention_last_run_timestamp_seconds", ended.timestamp(), (policy,))
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
         (connections,) = cursor.fetchone()

@@ -1,4 +1,4 @@
-"""The inbox: an outside cause (a consumed event, a notification, an approval) counts once, for ever."""
+"""The inbox: an outside cause (a consumed event, a notification, an approval) counts once, for as long as its mark is kept."""
 
 from __future__ import annotations
 

@@ -290,11 +290,17 @@ def reconcile_run(*, gateway: str, outcome: str, rows: dict[str, int], seconds: 
 # --- Jobs and people -------------------------------------------------------------------------------------------------
 _jobs = _counter("job_runs", "Runs of scheduled jobs.", "job_name", "outcome")
 _task_seconds = _histogram("celery_task_duration", "Time of a background task.", "task", "outcome", buckets=WIDE)
+_retention = _counter("retention_rows", "Rows that retention deleted or emptied.", "policy")
 _approval_wait = _histogram("approval_wait", "From asking to deciding.", buckets=SLOW)
 _approval_denied = _counter("approval_denied", "Decisions that were not allowed.", "reason")
 _audit = _counter("audit_events", "Audit rows written.", "kind")
 _mail = _counter("mail_sent", "E-mails by template and outcome.", "template", "outcome")
 _render = _histogram("invoice_render", "Time to make a PDF.", buckets=(*FAST, 30.0, 60.0))
+
+
+def retained(*, policy: str, rows: int) -> None:
+    """Retention deleted or emptied rows that were too old."""
+    _retention.labels(policy).inc(rows)
 
 
 def job_ran(*, job_name: str, outcome: str, seconds: float) -> None:

@@ -13,6 +13,21 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from config.core import ids
+from config.core.retention.models import RetentionPolicy, RetentionRun
+
+__all__ = [
+    "ApiKey",
+    "Approval",
+    "AuditEntry",
+    "DeadLetter",
+    "InboxClaim",
+    "JobRun",
+    "OutboxEvent",
+    "RetentionPolicy",
+    "RetentionRun",
+    "User",
+    "UserManager",
+]
 
 
 class UserManager(BaseUserManager["User"]):
@@ -129,6 +144,11 @@ class OutboxEvent(models.Model):
             models.Index(fields=["position"], name="outbox_not_fanned_out", condition=Q(fanned_out_at__isnull=True)),
             models.Index(fields=["key", "position"], name="outbox_key"),
             models.Index(fields=["type", "-position"], name="outbox_type"),
+            models.Index(  # what retention may take away
+                fields=["published_at"],
+                name="outbox_told",
+                condition=Q(published_at__isnull=False, fanned_out_at__isnull=False),
+            ),
         ]
 
 
@@ -163,6 +183,7 @@ class DeadLetter(models.Model):
             models.Index(fields=["-created_at", "-id"], name="dead_letter_newest"),
             models.Index(fields=["source", "reference"], name="dead_letter_reference"),
             models.Index(fields=["created_at"], name="dead_letter_not_mirrored", condition=Q(mirrored_at__isnull=True)),
+            models.Index(fields=["decided_at"], name="dead_letter_decided", condition=Q(decided_at__isnull=False)),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -172,7 +193,7 @@ class DeadLetter(models.Model):
 
 
 class InboxClaim(models.Model):
-    """An outside cause that has counted. Its primary key is what makes it count once, for ever."""
+    """An outside cause that has counted. Its primary key is what makes it count once, for as long as it is kept."""
 
     cause = models.CharField(primary_key=True, max_length=200)
     claimed_at = models.DateTimeField(auto_now_add=True)
@@ -180,6 +201,7 @@ class InboxClaim(models.Model):
     class Meta:
         verbose_name = _("claimed cause")
         verbose_name_plural = _("claimed causes")
+        indexes = [models.Index(fields=["claimed_at"], name="claim_by_age")]
 
 
 class AuditEntry(models.Model):

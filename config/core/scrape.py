@@ -56,6 +56,7 @@ GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "reckoner_reconcile_mismatches_open": ("Exceptions that wait for a person.", ("gateway", "kind")),
     "reckoner_reconcile_unmatched_amount_minor_units": ("Money in them.", ("gateway", "currency")),
     "reckoner_job_last_success_timestamp_seconds": ("Last good run of a scheduled job.", ("job_name",)),
+    "reckoner_retention_last_run_timestamp_seconds": ("When a retention policy's last run ended.", ("policy",)),
     "reckoner_celery_queue_length": ("Tasks that wait for a worker.", ("queue",)),
     "reckoner_approvals_pending": ("Deeds that wait for a second person.", ("kind",)),
     "reckoner_audit_chain_broken": ("1 if the sealed trail does not verify.", ()),

@@ -78,6 +78,13 @@ GROUPS: Final[tuple[tuple[Any, tuple[Entry, ...]], ...]] = (
             (_("Dead letters"), "report", "core_deadletter_changelist", "?status=open", "core.view_deadletter"),
             (_("Events"), "outbox", "core_outboxevent_changelist", "", "core.view_outboxevent"),
             (_("Jobs"), "schedule", "core_jobrun_changelist", "", "core.view_jobrun"),
+            (
+                _("Retention"),
+                "auto_delete",
+                "core_retentionpolicy_changelist",
+                "",
+                "core.view_retentionpolicy",
+            ),
         ),
     ),
     (

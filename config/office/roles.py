@@ -25,7 +25,7 @@ _MONEY: Final = (
 )  # fmt: skip
 _PIPES: Final = (
     "core.view_deadletter", "core.change_deadletter", "core.view_outboxevent", "core.change_outboxevent",
-    "core.view_jobrun",
+    "core.view_jobrun", "core.view_retentionpolicy", "core.change_retentionpolicy", "core.view_retentionrun",
 )  # fmt: skip
 
 VIEW_EVERYTHING: Final = "view everything"
@@ -36,6 +36,7 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
     "finance_operator": (
         *_MONEY, "payments.act_on_payment", "payments.request_refund", "payments.retry_refund", "payments.resolve_case",
         "payments.resend_email", "payments.export_payment", "payments.act_on_dispute", "payments.view_disputeevidence",
+        "payments.forget_customer",
     ),
     "finance_approver": (*_MONEY, "payments.view_disputeevidence", "core.decide_approval", "payments.export_payment"),
     "treasury": (
@@ -48,7 +49,7 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
         *_ORDERS, *_PIPES, "payments.view_notification", "payments.replay_notification", "payments.view_raw_notification",
         "payments.view_gatewayaccount", "payments.change_gatewayaccount", "payments.add_gatewayaccount",
         "payments.change_paymentmethod", "payments.add_paymentmethod", "payments.view_routingrule",
-        "payments.add_routingrule", "payments.change_routingrule",
+        "payments.add_routingrule", "payments.change_routingrule", "payments.forget_customer",
     ),
     "auditor": (VIEW_EVERYTHING,),
     "api_admin": ("core.view_apikey", "core.add_apikey", "core.change_apikey"),

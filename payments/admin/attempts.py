@@ -176,6 +176,7 @@ class AttemptAdmin(ReadOnlyAdmin):
                     (_("Changed"), when(obj.updated_at, seconds=True)),
                     (_("Pay until"), when(obj.expires_at, seconds=True)),
                     (_("Ended"), when(obj.ended_at, seconds=True)),
+                    (_("Emptied by retention"), when(obj.purged_at)),
                 ),
             ),
             Facts(_("What we sent"), ((_("Fields"), fields_of(obj.request)),)),

@@ -105,6 +105,7 @@ class EmailAdmin(ReadOnlyAdmin):
                     (_("Subject"), obj.subject or NOTHING),
                     (_("Language"), obj.locale),
                     (_("Fact"), identifier(obj.fact)),
+                    (_("Emptied by retention"), when(obj.purged_at)),
                 ),
             ),
             Facts(

@@ -52,6 +52,10 @@ def _show_raw(doing: Doing) -> Done:
     return TemplateResponse(doing.request, "admin/raw_message.html", context, headers={"Cache-Control": "no-store"})
 
 
+def _has_content(message: Notification) -> bool:
+    return message.purged_at is None
+
+
 class GatewayFilter(ChoiceFilter):
     """Whose message."""
 
@@ -79,8 +83,8 @@ class NotificationAdmin(ReadOnlyAdmin):
     search_help_text = _("message, payment, attempt or transaction code")
     empty_list = _("No gateway has sent anything yet.")
     deeds = (
-        Deed(name="replay", label=_("Replay"), permission="payments.replay_notification", run=_replay, icon="replay", is_main=True, explain=_("Verifies and applies the message again, as if it had just come. What was applied is not applied twice.")),
-        Deed(name="raw", label=_("Show raw message"), permission="payments.view_raw_notification", run=_show_raw, icon="data_object", explain=_("The message may hold personal data. That you looked, and why, is kept in the audit trail.")),
+        Deed(name="replay", label=_("Replay"), permission="payments.replay_notification", run=_replay, icon="replay", is_main=True, is_offered=_has_content, explain=_("Verifies and applies the message again, as if it had just come. What was applied is not applied twice.")),
+        Deed(name="raw", label=_("Show raw message"), permission="payments.view_raw_notification", run=_show_raw, icon="data_object", is_offered=_has_content, explain=_("The message may hold personal data. That you looked, and why, is kept in the audit trail.")),
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Notification]:
@@ -143,6 +147,7 @@ class NotificationAdmin(ReadOnlyAdmin):
                     (_("From"), obj.remote_ip or NOTHING),
                     (_("Headers"), fields_of(obj.headers)),
                     (_("Fingerprint"), short(obj.dedupe_key[:16])),
+                    (_("Emptied by retention"), when(obj.purged_at)),
                 ),
             ),
             Facts(

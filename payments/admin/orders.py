@@ -1,4 +1,4 @@
-"""Orders and shops as the order service told them; nothing of theirs is changed here."""
+"""Orders and shops as the order service told them. All that is done here is to ask that a customer is forgotten."""
 
 from __future__ import annotations
 
@@ -7,17 +7,21 @@ from typing import Any, Final
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
 from config.core import masking
+from config.core.admin import approvals as approvals_page
 from config.core.admin import filters, links
 from config.core.admin.cells import NOTHING, Cell, Tone, chip, identifier, link, listing, money, short, to, when
+from config.core.admin.deeds import Deed, Doing, Done
 from config.core.admin.panels import Facts, Figure, Panel, Table, columns, num
 from config.core.admin.readonly import ReadOnlyAdmin
 from config.core.money import Money
 from ledger import selectors
 from payments.admin import words
 from payments.models import ClawBack, Order, OrderPlatformCost, Payment, Shop, ShopOrder
+from payments.services import forgetting
 
 ORDER: Final[words.Words] = {
     Order.Status.OPEN: (Tone.GOOD, _("Can be paid, or is paid.")),
@@ -31,6 +35,19 @@ SHOP_ORDER: Final[words.Words] = {
 }
 
 
+approvals_page.name_deed(forgetting.ACTION, _("Forget a customer"))
+
+
+def _forget(doing: Doing) -> Done:
+    approval = forgetting.ask(customer=doing.obj.customer, actor=doing.user, reason=doing.reason, at=doing.at)
+    return _t("Asked: %(approval)s waits for another person.") % {"approval": approval.pk}
+
+
+def _is_told(order: Order) -> bool:
+    """Whether we know who the buyer is."""
+    return bool(order.buyer_name or order.buyer_email or order.buyer_phone)
+
+
 @admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin):
     """The order list and one order."""
@@ -40,6 +57,9 @@ class OrderAdmin(ReadOnlyAdmin):
     search_fields = ("order_id",)
     search_help_text = _("order or shop order")
     empty_list = _("The order service has told us of no order yet.")
+    deeds = (
+        Deed(name="forget", label=_("Forget this customer"), permission="payments.forget_customer", run=_forget, icon="person_remove", is_grave=True, is_offered=_is_told, explain=_("Asks that name, e-mail, phone, receipts' addresses and the gateways' raw messages of all orders of this customer are emptied. Another person has to agree. Money facts stay; receipts can no longer be sent again.")),
+    )  # fmt: skip
 
     def found(self, term: str) -> Sequence[Any]:
         """By the order service's ids."""

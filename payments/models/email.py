@@ -42,6 +42,7 @@ class EmailMessageLog(models.Model):
     next_try_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)
+    purged_at = models.DateTimeField(null=True)  # when its recipient and subject went
 
     class Meta:
         verbose_name = _("e-mail")
@@ -50,4 +51,5 @@ class EmailMessageLog(models.Model):
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="email_newest"),
             models.Index(fields=["next_try_at"], name="email_due", condition=Q(status__in=["queued", "failed"])),
+            models.Index(fields=["created_at"], name="email_not_emptied", condition=Q(purged_at__isnull=True)),
         ]

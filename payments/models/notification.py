@@ -41,6 +41,7 @@ class Notification(models.Model):
     next_try_at = models.DateTimeField(null=True)
     received_at = models.DateTimeField()
     processed_at = models.DateTimeField(null=True)
+    purged_at = models.DateTimeField(null=True)  # when retention emptied it; its dedupe key stays, and tells duplicates
 
     class Meta:
         verbose_name = _("gateway message")
@@ -55,6 +56,7 @@ class Notification(models.Model):
         indexes = [
             models.Index(fields=["-received_at", "-id"], name="notification_newest"),
             models.Index(fields=["status", "-received_at"], name="notification_by_status"),
+            models.Index(fields=["received_at"], name="notification_not_emptied", condition=Q(purged_at__isnull=True)),
             models.Index(  # when a gateway was last heard
                 fields=["account", "-received_at"],
                 name="notification_heard",

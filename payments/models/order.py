@@ -58,6 +58,7 @@ class Order(models.Model):
     class Meta:
         verbose_name = _("order")
         verbose_name_plural = _("orders")
+        permissions = [("forget_customer", "Can ask that a customer is forgotten")]
         constraints = [models.CheckConstraint(condition=Q(amount_minor__gt=0), name="an_order_costs_something")]
         indexes = [
             models.Index(fields=["customer", "-created_at"], name="order_of_customer"),

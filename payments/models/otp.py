@@ -53,6 +53,7 @@ class OtpChallenge(models.Model):
     class Meta:
         verbose_name = _("one-time code")
         verbose_name_plural = _("one-time codes")
+        indexes = [models.Index(fields=["expires_at"], name="otp_by_age")]
         constraints = [
             models.UniqueConstraint(
                 fields=["payment", "channel"], condition=Q(status="live"), name="one_live_code_per_payment_and_channel"

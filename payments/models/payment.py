@@ -106,6 +106,7 @@ class Payment(models.Model):
             models.Index(fields=["method", "-created_at", "-id"], name="payment_by_method"),
             models.Index(fields=["amount_minor"], name="payment_by_amount"),
             models.Index(fields=["-created_at", "-id"], name="payment_late", condition=Q(is_late=True)),
+            models.Index(fields=["created_at"], name="payment_with_key", condition=Q(idempotency_key__isnull=False)),
             models.Index(fields=["-created_at", "-id"], name="payment_refunded", condition=Q(refunded_minor__gt=0)),
             models.Index(fields=["-created_at", "-id"], name="payment_disputed", condition=Q(disputed_minor__gt=0)),
             models.Index(
@@ -200,6 +201,7 @@ class Attempt(models.Model):
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
+    purged_at = models.DateTimeField(null=True)  # when what we sent and what came back went
 
     objects: ClassVar = AttemptQuerySet.as_manager()
 
@@ -216,6 +218,11 @@ class Attempt(models.Model):
             models.Index(fields=["close_at"], name="attempt_to_close", condition=Q(close_at__isnull=False)),
             models.Index(fields=["-created_at", "-id"], name="attempt_newest"),
             models.Index(fields=["account", "gateway_transaction_id"], name="attempt_gateway_transaction"),
+            models.Index(
+                fields=["ended_at"],
+                name="attempt_not_emptied",
+                condition=Q(purged_at__isnull=True, ended_at__isnull=False),
+            ),
             models.Index(  # the few that are not over, or ended rarely: the back office's queues
                 fields=["status", "-created_at", "-id"],
                 name="attempt_by_rare_status",

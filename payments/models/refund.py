@@ -88,6 +88,7 @@ class Refund(models.Model):
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="refund_newest"),
             models.Index(fields=["status", "-created_at", "-id"], name="refund_by_status"),
+            models.Index(fields=["created_at"], name="refund_with_key", condition=Q(idempotency_key__isnull=False)),
             models.Index(fields=["next_step_at"], name="refund_due", condition=Q(next_step_at__isnull=False)),
         ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 import structlog
 from django.db import transaction
@@ -14,6 +15,9 @@ from payments.models import MoneyCase, Order, Payment, RefundLine, ShopOrder
 from payments.refund_split import Wanted
 from payments.services import cases, expiry, orders, refundable, refunds
 from payments.states import PAYABLE, PaymentStatus
+
+CLIENT: Final = "orders"
+"""Whose idempotency keys make one refund of a cancelled part: ours, so they are kept for ever."""
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +61,7 @@ def cancel_shop_order(*, shop_order_id: str, cause: str, reason: str, actor: str
                 lines=lines,
                 reason=reason or "shop order cancelled",
                 actor=actor,
-                client="orders",
+                client=CLIENT,
                 idempotency_key=f"shop_order_cancelled:{shop_order_id}",
             ),
             at=at,

@@ -18,6 +18,7 @@ from gateways.base import Gateway
 from gateways.errors import GatewayUnavailable, ReportInvalid
 from gateways.notifications import Acknowledgement, HttpMessage, HttpReply
 from gateways.reports import DisputeReport, Report, ReportAbout
+from payments.errors import NotificationPurged
 from payments.models import AttemptEvent, Notification
 from payments.services import accounts, breakers, disputes, refund_steps, reports
 from payments.services.accounts import Connected
@@ -123,8 +124,10 @@ def requeue(letter: DeadLetter, at: datetime) -> None:
 
 @transaction.atomic(durable=True)
 def reopen(*, notification_id: str, actor: str, reason: str, at: datetime) -> Notification:
-    """Prepare a message for a replay by staff: it will be verified and applied once more."""
+    """Prepare a message for a replay by staff: it will be verified and applied once more. Raises NotificationPurged."""
     notification = Notification.objects.select_for_update().get(id=notification_id)
+    if notification.purged_at is not None:
+        raise NotificationPurged("This message was emptied because of its age: nothing is left to replay.")
     audit.record(
         actor=actor,
         action="notification.replayed",

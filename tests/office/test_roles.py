@@ -56,14 +56,24 @@ SEES: Final[dict[str, set[str]]] = {
     "treasury": MONEY,
     "accountant": MONEY,
     "support": ORDERS,
-    "ops": ORDERS | {"notification", "gatewayaccount", "routingrule", "deadletter", "outboxevent", "jobrun"},
+    "ops": ORDERS
+    | {
+        "notification",
+        "gatewayaccount",
+        "routingrule",
+        "deadletter",
+        "outboxevent",
+        "jobrun",
+        "retentionpolicy",
+        "retentionrun",
+    },
     "auditor": {page.opts.model_name for page in admin.site._registry.values()},
     "api_admin": {"apikey"},
 }
 DOES: Final[dict[str, set[str]]] = {
     "finance_viewer": set(),
     "finance_operator": ACT | HAND | DISPUTES | LETTERS | {
-        "payment.refund", "moneycase.propose", "moneycase.name-payment",
+        "payment.refund", "moneycase.propose", "moneycase.name-payment", "order.forget",
     },
     "finance_approver": DECIDE,
     "treasury": HAND | DISPUTES | RULES,
@@ -73,6 +83,7 @@ DOES: Final[dict[str, set[str]]] = {
         "notification.replay", "notification.raw", "deadletter.requeue", "deadletter.discard", "outboxevent.tell-again",
         "gatewayaccount.new", "gatewayaccount.edit", "gatewayaccount.test", "gatewayaccount.hold-open",
         "gatewayaccount.hold-closed", "gatewayaccount.release", "paymentmethod.new", "paymentmethod.edit", *RULES,
+        "order.forget", "retentionpolicy.days", "retentionpolicy.reset",
     },
     "auditor": set(),
     "api_admin": {"apikey.new", "apikey.revoke"},

@@ -23,6 +23,7 @@ WITH_DATABASE: Final[tuple[Part, ...]] = (
     work.beat,
     work.outbox,
     work.dead_letters,
+    work.retention,
     books.keys_decrypt,
     books.ledger_balances,
 )

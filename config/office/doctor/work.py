@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from config.core import health
 from config.core.models import DeadLetter, JobRun
+from config.core.retention import overdue, registry
 from config.office.doctor.finding import Finding, ok, problem, warning
 
 
@@ -37,6 +38,17 @@ def outbox(at: datetime) -> Iterator[Finding]:
         return
     words = _("The oldest event has waited for %(minutes)d minutes.") % {"minutes": (check.age_seconds or 0) // 60}
     yield problem(_("outbox"), words, _("Is relay_events running, and does Kafka answer? Nothing is lost meanwhile."))
+
+
+def retention(at: datetime) -> Iterator[Finding]:
+    """Whether what is too old goes: the nightly run, where there is something for it to do."""
+    waiting = overdue.missed(at=at)
+    if not waiting:
+        yield ok(_("retention"), _("nothing waits past its age"))
+        return
+    told = {"names": ", ".join(str(registry.rule(name).title) for name in waiting)}
+    words = _("No nightly run has succeeded for three days, and these are past their age: %(names)s.") % told
+    yield warning(_("retention"), words, _("See the job purge_expired, or run manage.py purge_expired by hand."))
 
 
 def dead_letters(at: datetime) -> Iterator[Finding]:
