@@ -45,7 +45,9 @@ GATEWAY_CALLS_PER_PROCESS = 50  # of the same twenty threads
 CELERY_TASK_ALWAYS_EAGER = True
 CELERY_TASK_EAGER_PROPAGATES = True
 
-# Nothing is collected: WhiteNoise finds files where the apps keep them.
+# Nothing is collected: WhiteNoise finds files where the apps keep them, and looks when it is asked for one. Listing all
+# of them at the start is what a server does once; every test's client is a start.
 STATIC_ROOT = None
+WHITENOISE_AUTOREFRESH = True
 EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = str(Path(tempfile.gettempdir()) / f"reckoner-test-mail-{os.getpid()}")
