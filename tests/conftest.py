@@ -17,6 +17,7 @@ from django.test import TransactionTestCase
 from gateways import http
 from gateways.sandbox.server import RunningSandbox
 from gateways.sandbox.server import start as start_sandbox
+from tests import stores
 
 # Playwright's synchronous door keeps an event loop in the thread of the test, where Django would refuse to query.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
@@ -55,60 +56,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="KAFKA_BROKERS is not set"))
 
 
-# --- Empty stores ----------------------------------------------------------------------------------------------------
-# Django's flush is a TRUNCATE, which the append-only tables refuse, as they should. In the role of a replica their
-# triggers sleep (and so do foreign keys), and a DELETE of the few rows of one test is faster than a TRUNCATE anyway.
-# What the migrations put in (groups, permissions, content types, ...) is copied aside once and comes back every time.
-TABLES: Final = "SELECT tablename FROM pg_tables WHERE schemaname = %s AND tablename <> 'django_migrations'"
-COLUMNS: Final = """
-    SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
-    WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
-"""
-
-
-def _rows(cursor: Any, sql: str, *parameters: object) -> list[str]:
-    cursor.execute(sql, parameters or None)
-    return [row[0] for row in cursor.fetchall()]
-
-
-def _tables_with_rows(cursor: Any) -> list[str]:
-    tables = _rows(cursor, TABLES, "public")
-    return _rows(
-        cursor,
-        " UNION ALL ".join(f"SELECT '{table}' WHERE EXISTS (SELECT FROM public.\"{table}\")" for table in tables),
-    )
-
-
-def _keep_initial_rows() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE SCHEMA IF NOT EXISTS initial")
-        for table in _tables_with_rows(cursor):
-            cursor.execute(f'CREATE TABLE IF NOT EXISTS initial."{table}" AS TABLE public."{table}"')
-
-
-def _back_to_initial_rows(_case: TransactionTestCase) -> None:
-    with connection.cursor() as cursor:
-        initial = _rows(cursor, TABLES, "initial")
-        cursor.execute("SET lock_timeout = '10s'; SET session_replication_role = replica")
-        try:
-            for table in _tables_with_rows(cursor):
-                cursor.execute(f'DELETE FROM public."{table}"')
-            for table in initial:
-                (columns,) = _rows(cursor, COLUMNS, f'public."{table}"')
-                cursor.execute(
-                    f'INSERT INTO public."{table}" ({columns}) OVERRIDING SYSTEM VALUE '
-                    f'SELECT {columns} FROM initial."{table}"'
-                )
-        finally:
-            cursor.execute("RESET session_replication_role; RESET lock_timeout")
-
-
+# --- Empty stores (tests/stores.py) ----------------------------------------------------------------------------------
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """The migrated database of this worker, with a copy of the rows its migrations made."""
     with django_db_blocker.unblock():
-        _keep_initial_rows()
-    TransactionTestCase._fixture_teardown = _back_to_initial_rows  # type: ignore[attr-defined]
+        stores.keep_initial_rows()
+    TransactionTestCase._fixture_teardown = lambda _case: stores.back_to_initial_rows()  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session")

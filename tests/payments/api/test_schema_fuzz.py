@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ import schemathesis
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
+from django.test import override_settings
 from drf_spectacular.generators import SchemaGenerator
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -21,12 +22,14 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from config.core.money import Money
+from gateways.sandbox.server import RunningSandbox
 from gateways.sandbox.stripe import KNOWN as STRIPE
 from ledger.models import JournalEntry
-from payments.models import Attempt, GatewayAccount, MoneyCase, Payment, PaymentMethod, Refund
+from payments.models import Attempt, MoneyCase, Payment, PaymentMethod, Refund
 from payments.services import accounts, dispute_by_hand
-from tests import factories
+from tests import factories, stores
 from tests.factories import ApiClient
+from tests.payments.conftest import ACCESS_KEY, NOWHERE, PARTNER, SECRET_KEY, MomoDriver
 
 CHECKS = [
     not_a_server_error,
@@ -41,38 +44,54 @@ api.config.phases.coverage.enabled = False
 api.config.output.sanitization.enabled = False
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def world(
-    methods: dict[str, PaymentMethod],
-    order: Callable[..., Any],
-    customer_client: ApiClient,
-    system_client: ApiClient,
-    momo: Any,
-    ipn: Callable[..., Any],
-    settings: Any,
+    django_db_setup: None, django_db_blocker: Any, payment_sandbox: RunningSandbox
 ) -> Iterator[dict[str, list[str]]]:
-    """Things to be found: a paid and partly refunded payment, an open one, cash on delivery, a case, journals."""
-    settings.RATE_LIMIT_PER_SECOND = settings.RATE_LIMIT_BURST = 100_000
-    settings.RATE_LIMITS = {"otp": (100_000, 100_000), "cards": (100_000, 100_000)}
+    """Things to be found, committed once: what a test does to them goes with the transaction it is wrapped in."""
+    plenty = (100_000, 100_000)
+    with (
+        django_db_blocker.unblock(),
+        override_settings(
+            PUBLIC_URL=NOWHERE, GATEWAY_HOSTS=["127.0.0.1"], ALLOW_RAW_CARD_DATA=True, RATE_LIMIT_PER_SECOND=100_000,
+            RATE_LIMIT_BURST=100_000, RATE_LIMITS={"otp": plenty, "cards": plenty},
+        ),
+    ):  # fmt: skip
+        try:
+            made = make_world(payment_sandbox)
+            # The application answers in the test's transaction. Django's client sees to it for itself; this one does not.
+            for signal in (request_started, request_finished):
+                signal.disconnect(close_old_connections)
+            yield made
+        finally:
+            for signal in (request_started, request_finished):
+                signal.connect(close_old_connections)
+            stores.back_to_initial_rows()
+
+
+def make_world(sandbox: RunningSandbox) -> dict[str, list[str]]:
+    """A paid and partly refunded payment, an open one, cash on delivery, a card's, a dispute, a case, journals."""
+    customer, system, momo = factories.customer(), factories.system(), MomoDriver(sandbox)
+    sandbox.app.sandbox.faults.clear()
+    methods = make_methods(sandbox.url)
     for number, method in enumerate(["momo", "momo", "cod"], start=1):
-        order(order_id=f"ORD-{number}")
+        factories.make_order(order_id=f"ORD-{number}")
         body = {"order_id": f"ORD-{number}", "payment_method": method}
-        assert customer_client.send("/v1/payment/init", body).status_code == 201
-    ipn(momo.paid_ipn(Attempt.objects.get(payment__order__order_id="ORD-1")))
-    ipn(momo.custom_ipn(orderId="nobody-knows", amount=50_000, resultCode=0, transId=77))
+        assert customer.send("/v1/payment/init", body).status_code == 201
+    stray = momo.custom_ipn(orderId="nobody-knows", amount=50_000, resultCode=0, transId=77)
+    for told in (momo.paid_ipn(Attempt.objects.get(payment__order__order_id="ORD-1")), stray):
+        ApiClient().generic("POST", "/v1/transaction/callback", told, content_type="application/json; charset=UTF-8")
     paid = Payment.objects.get(order__order_id="ORD-1")
-    assert system_client.send(f"/api/v1/payments/{paid.id}/refund", {"amount": "40000"}).status_code == 201
-    order(order_id="ORD-4")
+    assert system.send(f"/api/v1/payments/{paid.id}/refund", {"amount": "40000"}).status_code == 201
+    factories.make_order(order_id="ORD-4")
     wish = dispute_by_hand.NewDispute(
-        account=GatewayAccount.objects.get(code="momo"), gateway_dispute_id="CB-1", money=Money(10_000, "VND"),
-        payment_id=paid.id,
-    )  # fmt: skip
+        account=methods["momo"].account, gateway_dispute_id="CB-1", money=Money(10_000, "VND"), payment_id=paid.id
+    )
     dispute = dispute_by_hand.open_by_hand(wish=wish, actor="user:a@x", why="e-mail", at=paid.created_at)
-    card = pay_by_card(order(order_id="ORD-5").order_id, customer_client, momo.running.url, settings)
-    # The application answers in the test's own transaction. Django's client sees to it for itself; this one does not.
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
-    yield {
+    factories.make_order(order_id="ORD-5")
+    card = customer.send("/api/v1/stripe/payment", {"order_id": "ORD-5", "card_token": "pm_card_visa"}).json()
+    assert card["status"] == "succeeded"
+    return {
         "payment_id": list(Payment.objects.order_by("id").values_list("id", flat=True)),
         "refund_id": [Refund.objects.get().id],
         "dispute_id": [dispute.id],
@@ -91,22 +110,23 @@ def world(
         "number": ["4242424242424242", "4000000000000002", "4000002500003155"],
         "exp_year": ["2030"],
     }
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
 
 
-def pay_by_card(order_id: str, customer_client: ApiClient, address: str, settings: Any) -> dict[str, str]:
-    """A payment that a card has paid, and test cards for more."""
-    settings.ALLOW_RAW_CARD_DATA = True
+def make_methods(address: str) -> dict[str, PaymentMethod]:
+    """A wallet, cash on delivery and cards, whose gateways are the sandbox."""
     _, secret, publishable, webhook, _ = STRIPE[0]
-    keys = {"secret_key": secret, "webhook_secret": webhook, "publishable_key": publishable, "endpoint": address}
-    (made,) = accounts.ensure_first_accounts({"stripe": keys})
-    factories.PaymentMethodFactory(code="stripe", account=made)
-    body = {"order_id": order_id, "card_token": "pm_card_visa"}
-    answer = customer_client.send("/api/v1/stripe/payment", body)
-    assert answer.json()["status"] == "succeeded"
-    paid: dict[str, str] = answer.json()
-    return paid
+    keys = {"partner_code": PARTNER, "access_key": ACCESS_KEY, "secret_key": SECRET_KEY}
+    stripe = {"secret_key": secret, "webhook_secret": webhook, "publishable_key": publishable, "endpoint": address}
+    made = accounts.ensure_first_accounts(
+        {"momo": {**keys, "endpoint": address, "pay_hosts": ["127.0.0.1"]}, "cod": {}, "stripe": stripe}
+    )
+    offline, online = PaymentMethod.Kind.OFFLINE, PaymentMethod.Kind.ONLINE
+    return {
+        account.code: factories.PaymentMethodFactory(
+            code=account.code, account=account, kind=offline if account.code == "cod" else online
+        )
+        for account in made
+    }
 
 
 def make_meaningful(case: Any, world: dict[str, list[str]]) -> None:
