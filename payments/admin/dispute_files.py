@@ -19,7 +19,7 @@ from payments.models import GatewayAccount
 from payments.services import dispute_files
 from payments.services.dispute_files import ACTS, DisputeFile, Planned
 from payments.services.dispute_lines import Verdict
-from payments.services.reports import Outcome
+from payments.services.hearing import Outcome
 
 MOST: Final = 500
 """So many lines are booked while somebody waits for a page."""

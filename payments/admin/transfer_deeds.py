@@ -19,7 +19,7 @@ from gateways import bank_formats
 from payments.admin.kept_files import SHOWN, KeptFileForm
 from payments.models import GatewayAccount, MoneyCase, Payment
 from payments.services import naming, statements, transfers
-from payments.services.reports import Outcome
+from payments.services.hearing import Outcome
 from payments.services.statements import Planned, Verdict
 from payments.services.transfers import Transfer
 from payments.states import CaseStatus

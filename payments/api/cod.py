@@ -17,7 +17,7 @@ from payments.api import access, docs
 from payments.api.opening import DEFAULT_CURRENCY
 from payments.api.payments import PaymentOut
 from payments.services import cod
-from payments.services.reports import Outcome
+from payments.services.hearing import Outcome
 
 COLLECTED, FAILED = "collected", "failed"
 NEEDED: Final = ("carrier", "reference", "amount")

@@ -20,7 +20,7 @@ from payments.api.opening import DEFAULT_CURRENCY
 from payments.api.payments import PaymentOut
 from payments.models import AttemptEvent
 from payments.services import transfers
-from payments.services.reports import Outcome
+from payments.services.hearing import Outcome
 from payments.services.transfers import Transfer
 
 

@@ -107,6 +107,12 @@ def close_all(rows: AttemptQuerySet, *, at: datetime) -> int:
     return found
 
 
+def close_others(payment: Payment, attempt: Attempt, *, at: datetime) -> None:
+    """Nobody shall pay by another attempt what this one has paid."""
+    if attempt.has_open_others:
+        close_all(payment.attempts.exclude(id=attempt.id), at=at)
+
+
 def next_ask(queries: int, *, at: datetime) -> datetime | None:
     """When to ask the next time after so many questions; None when the schedule is over."""
     return at + ASK_AFTER[queries] if queries < len(ASK_AFTER) else None

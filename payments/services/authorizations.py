@@ -22,7 +22,7 @@ from gateways.requests import CaptureRequest
 from payments.errors import GatewayRefused, GatewayTimeout, GatewayTrouble, NotPayable
 from payments.models import Attempt, AttemptEvent, Payment
 from payments.services import accounts, attempts, endings, expiry, locks, reports
-from payments.services.reports import Heard
+from payments.services.hearing import Heard
 from payments.states import AttemptStatus, PaymentStatus
 
 log = structlog.get_logger(__name__)

@@ -38,7 +38,7 @@ from payments.errors import (
 from payments.models import Attempt, AttemptEvent, GatewayAccount, Payment, PaymentMethod
 from payments.services import accounts, attempts, checkout, expiry, locks, reports
 from payments.services.checkout import NewPayment
-from payments.services.reports import Heard
+from payments.services.hearing import Heard
 from payments.states import OPEN_ATTEMPTS, PAYABLE
 
 MAX_CARDS: Final = 10

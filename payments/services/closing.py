@@ -21,7 +21,7 @@ from gateways.reports import CloseOutcome, CloseReport
 from gateways.requests import CloseRequest
 from payments.models import Attempt, AttemptEvent, Payment
 from payments.services import accounts, attempts, breakers, locks, reports
-from payments.services.reports import Heard
+from payments.services.hearing import Heard
 from payments.states import PAYABLE, UNDECIDED, AttemptStatus, PaymentStatus
 
 log = structlog.get_logger(__name__)

@@ -10,7 +10,7 @@ from gateways.reports import Report, ReportStatus
 from payments.errors import AmountMismatch, NotPayable, PaymentNotFound
 from payments.models import Attempt, AttemptEvent
 from payments.services import reports
-from payments.services.reports import Heard, Outcome
+from payments.services.hearing import Heard, Outcome
 from payments.states import AttemptStatus
 
 

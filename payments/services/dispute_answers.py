@@ -24,7 +24,7 @@ from payments.errors import DisputeRefused
 from payments.models import AttemptEvent, Dispute
 from payments.services import accounts, breakers, dispute_schedule, disputes, locks
 from payments.services.dispute_history import note
-from payments.services.reports import Heard
+from payments.services.hearing import Heard
 from payments.states import DisputeStatus
 
 log = structlog.get_logger(__name__)

@@ -16,7 +16,7 @@ from payments.errors import DisputeRefused
 from payments.models import AttemptEvent, Capture, Dispute, GatewayAccount, MoneyCase
 from payments.services import cases, dispute_booking, disputes, locks
 from payments.services.dispute_history import note
-from payments.services.reports import Heard
+from payments.services.hearing import Heard
 
 
 @transaction.atomic(durable=True)

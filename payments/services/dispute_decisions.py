@@ -16,7 +16,7 @@ from payments.errors import DisputeRefused
 from payments.models import AttemptEvent, Dispute, Refund
 from payments.services import dispute_answers, dispute_booking, disputes, locks, refund_approval
 from payments.services.dispute_history import note
-from payments.services.reports import Heard
+from payments.services.hearing import Heard
 
 ACTION: Final = "dispute.decide"
 REFUSED: Final = Dispute.AnswerState.REFUSED

@@ -23,7 +23,7 @@ from payments.models import Dispute, GatewayAccount
 from payments.services import accounts, dispute_lines
 from payments.services.dispute_index import ABOUT_DISPUTES, DisputeIndex, Found, cause_of, fee_cause_of, name_of
 from payments.services.dispute_lines import Verdict
-from payments.services.reports import Outcome
+from payments.services.hearing import Outcome
 from payments.states import DisputeStatus
 
 log = structlog.get_logger(__name__)

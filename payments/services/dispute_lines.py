@@ -17,7 +17,7 @@ from payments.errors import DisputeRefused
 from payments.models import AttemptEvent, Dispute, GatewayAccount, MoneyCase
 from payments.services import cases, disputes, locks
 from payments.services.dispute_index import ABOUT_DISPUTES, DisputeIndex, Found, cause_of, fee_cause_of, name_of
-from payments.services.reports import Heard, Outcome
+from payments.services.hearing import Heard, Outcome
 from payments.states import LOST_DISPUTES
 from payments.states import DisputeStatus as S
 

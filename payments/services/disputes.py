@@ -18,7 +18,7 @@ from payments import dispute_reasons, events
 from payments.models import Attempt, AttemptEvent, Capture, Dispute, GatewayAccount, MoneyCase, Payment
 from payments.services import cases, dispute_booking, dispute_schedule, locks
 from payments.services.dispute_history import note
-from payments.services.reports import Heard, Outcome, settle_notification
+from payments.services.hearing import Heard, Outcome, settle_notification
 from payments.states import DISPUTE_TRANSITIONS, LOST_DISPUTES, OPEN_DISPUTES, UNANSWERED, DisputeStatus
 
 log = structlog.get_logger(__name__)

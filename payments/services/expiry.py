@@ -16,7 +16,7 @@ from gateways.requests import QueryRequest
 from payments.errors import NotPayable, PaymentNotFound
 from payments.models import Attempt, AttemptEvent, MoneyCase, Payment
 from payments.services import accounts, attempts, breakers, cases, closing, endings, locks, reports, sending
-from payments.services.reports import Heard, Outcome
+from payments.services.hearing import Heard, Outcome
 from payments.states import OPEN_ATTEMPTS, PAYABLE, UNDECIDED, AttemptStatus, PaymentStatus
 
 log = structlog.get_logger(__name__)

@@ -22,6 +22,7 @@ from payments.errors import NotificationPurged
 from payments.models import AttemptEvent, Notification
 from payments.services import accounts, breakers, disputes, refund_steps, reports
 from payments.services.accounts import Connected
+from payments.services.hearing import Heard, Outcome
 from payments.states import NotificationStatus
 
 log = structlog.get_logger(__name__)
@@ -36,14 +37,14 @@ _KEPT_HEADERS: Final = ("content-type", "content-length", "user-agent", "x-reque
 _DONE: Final = (NotificationStatus.PROCESSED, NotificationStatus.IGNORED)
 
 _ACKNOWLEDGEMENTS: Final = {
-    reports.Outcome.APPLIED: Acknowledgement.ACCEPTED,
-    reports.Outcome.HELD: Acknowledgement.ACCEPTED,
-    reports.Outcome.WRONG_AMOUNT: Acknowledgement.WRONG_AMOUNT,
-    reports.Outcome.UNKNOWN_ORDER: Acknowledgement.UNKNOWN_ORDER,
-    reports.Outcome.NOTED: Acknowledgement.ACCEPTED,
-    reports.Outcome.ALREADY_APPLIED: Acknowledgement.DUPLICATE,
-    reports.Outcome.NOTHING_NEW: Acknowledgement.DUPLICATE,
-    reports.Outcome.ORPHAN: Acknowledgement.UNKNOWN_ORDER,
+    Outcome.APPLIED: Acknowledgement.ACCEPTED,
+    Outcome.HELD: Acknowledgement.ACCEPTED,
+    Outcome.WRONG_AMOUNT: Acknowledgement.WRONG_AMOUNT,
+    Outcome.UNKNOWN_ORDER: Acknowledgement.UNKNOWN_ORDER,
+    Outcome.NOTED: Acknowledgement.ACCEPTED,
+    Outcome.ALREADY_APPLIED: Acknowledgement.DUPLICATE,
+    Outcome.NOTHING_NEW: Acknowledgement.DUPLICATE,
+    Outcome.ORPHAN: Acknowledgement.UNKNOWN_ORDER,
 }
 
 
@@ -224,7 +225,7 @@ def _process(
         return Acknowledgement.BAD_SIGNATURE
     faultpoints.reach("ipn.verified")
     acknowledgement = Acknowledgement.ACCEPTED
-    heard = reports.Heard(account=connected.account, source=source, at=at, notification_id=notification_id)
+    heard = Heard(account=connected.account, source=source, at=at, notification_id=notification_id)
     for report in told:
         if isinstance(report, Report) and report.about is ReportAbout.PAYOUT:
             _leave_payout(notification_id, report, gateway, at=at)
@@ -232,14 +233,14 @@ def _process(
         outcome = _apply(report, gateway, heard)
         acknowledgement = _ACKNOWLEDGEMENTS[outcome]
         log.info(f"{gateway.code}_callback", outcome=outcome.value, gateway_ref=report.reference)
-        _count(gateway.code, "orphan" if outcome is reports.Outcome.ORPHAN else "ok", at)
+        _count(gateway.code, "orphan" if outcome is Outcome.ORPHAN else "ok", at)
     if not told:
         _ignore(notification_id, at=at)
         _count(gateway.code, "ok", at)
     return acknowledgement
 
 
-def _apply(report: Report | DisputeReport, gateway: Gateway, heard: reports.Heard) -> reports.Outcome:
+def _apply(report: Report | DisputeReport, gateway: Gateway, heard: Heard) -> Outcome:
     """Believe one report, after asking for it again where the message alone proves too little."""
     if isinstance(report, Report) and isinstance(gateway, Confirms):
         report = gateway.confirm(report)

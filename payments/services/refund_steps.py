@@ -22,7 +22,7 @@ from payments.errors import RefundRefused
 from payments.models import AttemptEvent, ClawBack, EmailMessageLog, MoneyCase, Payment, Refund
 from payments.services import accounts, breakers, cases, emails, locks
 from payments.services.captures import money_source
-from payments.services.reports import Heard, Outcome
+from payments.services.hearing import Heard, Outcome
 from payments.states import REFUND_TRANSITIONS, RefundStatus
 
 log = structlog.get_logger(__name__)

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
 from typing import Final
 
-from django.conf import settings
 from django.db import transaction
 
 from config.core import audit, faultpoints, ids, metrics, outbox, writes
@@ -16,70 +12,15 @@ from config.core.reads import Read
 from gateways.reports import Report, ReportStatus
 from ledger import services as ledger
 from payments import events, postings
-from payments.models import (
-    Attempt,
-    AttemptEvent,
-    Capture,
-    EmailMessageLog,
-    GatewayAccount,
-    MoneyCase,
-    Payment,
-)
-from payments.services import attempts, captures, cases, emails, endings, orders
-from payments.states import (
-    ATTEMPT_TRANSITIONS,
-    OPEN_ATTEMPTS,
-    PAYABLE,
-    AttemptStatus,
-    NotificationStatus,
-    PaymentStatus,
-)
-
-
-class Outcome(StrEnum):
-    """What a report changed."""
-
-    APPLIED = "applied"  # money came and paid its payment
-    HELD = "held"  # money came and waits in suspense with a case
-    WRONG_AMOUNT = "wrong_amount"  # held, as it is another sum or currency than was asked for
-    UNKNOWN_ORDER = "unknown_order"  # held, as nothing of ours has that reference
-    ALREADY_APPLIED = "already_applied"  # we knew
-    NOTED = "noted"  # no money; a state moved
-    NOTHING_NEW = "nothing_new"  # worse or older news than what we know
-    ORPHAN = "orphan"  # nothing of ours by that reference, and no money
-
-
-NEWS: Final = frozenset({Outcome.APPLIED, Outcome.HELD, Outcome.WRONG_AMOUNT, Outcome.UNKNOWN_ORDER, Outcome.NOTED})
-"""Outcomes by which something changed."""
-
+from payments.models import Attempt, Capture, EmailMessageLog, MoneyCase, Payment
+from payments.services import attempts, captures, cases, emails, hearing, orders, unpaid
+from payments.services.hearing import Heard, Outcome
+from payments.states import OPEN_ATTEMPTS, AttemptStatus, PaymentStatus
 
 PAID_FIELDS: Final = (
     "status", "updated_at", "succeeded_at", "ended_at", "captured_minor", "is_late", "events_count",
 )  # fmt: skip
 """What a payment's success changes in its row."""
-ENDED_FIELDS: Final = (
-    "status", "updated_at", "ended_at", "next_query_at", "gateway_transaction_id", "failure_code", "failure_message",
-)  # fmt: skip
-"""What its end changes in an attempt's row."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
-    """Who told us, and how."""
-
-    account: GatewayAccount
-    source: AttemptEvent.Source
-    at: datetime
-    notification_id: str = ""
-    actor: str = ""
-    note: str = ""  # what a person should know of it, kept with a case: the text of a transfer
-
-    @property
-    def who(self) -> str:
-        """For the audit trail."""
-        return self.actor or f"gateway:{self.account.code}"
-
-
 _PAYMENT: Final = Read(
     lambda account, reference: (
         Payment.objects.select_for_update(of=("self",))
@@ -107,7 +48,7 @@ def apply_report(*, report: Report, heard: Heard) -> Outcome:
         outcome = _believe(report, heard, payment, attempt)
         faultpoints.reach("report.believed")
         if heard.notification_id:
-            settle_notification(heard, outcome, payment, attempt)
+            hearing.settle_notification(heard, outcome, payment, attempt)
     return outcome
 
 
@@ -124,8 +65,8 @@ def _believe(report: Report, heard: Heard, payment: Payment | None, attempt: Att
     if payment is None or attempt is None:
         return Outcome.ORPHAN
     if report.status is ReportStatus.AUTHORIZED:
-        return _authorize(report, heard, payment, attempt)
-    return _note_unpaid(report, heard, payment, attempt)
+        return unpaid.authorize(report, heard, payment, attempt)
+    return unpaid.note(report, heard, payment, attempt)
 
 
 def _take_money(report: Report, heard: Heard, payment: Payment | None, attempt: Attempt | None) -> Outcome:
@@ -159,8 +100,8 @@ def _succeed(payment: Payment, attempt: Attempt, capture: Capture, heard: Heard)
     payment.is_late = payment.status in (PaymentStatus.FAILED, PaymentStatus.EXPIRED)
     payment.move_to(PaymentStatus.SUCCEEDED, at=at)
     payment.captured_minor = capture.amount_minor
-    _end_attempt(attempt, AttemptStatus.SUCCEEDED, capture.gateway_transaction_id, heard)
-    _close_others(payment, attempt, at=at)
+    hearing.end_attempt(attempt, AttemptStatus.SUCCEEDED, capture.gateway_transaction_id, heard)
+    attempts.close_others(payment, attempt, at=at)
     faultpoints.reach("report.attempt_written")
     outbox.publish(
         events.payment_completed(payment, attempt, at=at), events.order_payment_received(payment, attempt, at=at)
@@ -195,26 +136,10 @@ def _succeed(payment: Payment, attempt: Attempt, capture: Capture, heard: Heard)
         metrics.late_success(gateway=gateway)
 
 
-def _close_others(payment: Payment, attempt: Attempt, *, at: datetime) -> None:
-    """Nobody shall pay by another attempt what this one has paid."""
-    if attempt.has_open_others:
-        attempts.close_all(payment.attempts.exclude(id=attempt.id), at=at)
-
-
-def _end_attempt(attempt: Attempt, status: AttemptStatus, gateway_transaction_id: str, heard: Heard) -> None:
-    if status not in ATTEMPT_TRANSITIONS[attempt.status]:
-        return
-    was = attempt.status
-    attempt.move_to(status, at=heard.at)
-    attempt.gateway_transaction_id = gateway_transaction_id or attempt.gateway_transaction_id
-    writes.update(attempt, *ENDED_FIELDS)
-    attempts.note(attempt, was, source=heard.source, at=heard.at, actor=heard.who, reason=attempt.failure_message)
-
-
 def _hold(capture: Capture, problem: MoneyCase.Kind, heard: Heard) -> Outcome:
     """Book money that no payment can take, and ask a person. The attempt it came by has still succeeded."""
     if capture.attempt:
-        _end_attempt(capture.attempt, AttemptStatus.SUCCEEDED, capture.gateway_transaction_id, heard)
+        hearing.end_attempt(capture.attempt, AttemptStatus.SUCCEEDED, capture.gateway_transaction_id, heard)
     ledger.post(
         reference=capture.journal_reference,
         event="unexpected_money",
@@ -236,112 +161,3 @@ _HELD_AS = {
     MoneyCase.Kind.UNKNOWN_ORDER: Outcome.UNKNOWN_ORDER,
 }
 """Held money that some gateways want other words for (VNPay: 04, 01); they stop asking at the next "we know"."""
-
-
-def _authorize(report: Report, heard: Heard, payment: Payment, attempt: Attempt) -> Outcome:
-    """Money is reserved, not taken: nothing is booked (LEDGER.md 6, refund rule, last sentence)."""
-    if (
-        payment.status != PaymentStatus.AWAITING_PAYMENT
-        or AttemptStatus.PENDING not in ATTEMPT_TRANSITIONS[attempt.status]
-    ):
-        return Outcome.NOTHING_NEW
-    was = attempt.status
-    attempt.move_to(AttemptStatus.PENDING, at=heard.at)
-    attempt.gateway_transaction_id = report.gateway_transaction_id or attempt.gateway_transaction_id
-    attempt.close_at = None  # what it holds is this payment's money
-    attempt.save()
-    attempts.note(attempt, was, source=heard.source, at=heard.at, actor=heard.who, reason="authorized")
-    _close_others(payment, attempt, at=heard.at)
-    payment.move_to(PaymentStatus.AUTHORIZED, at=heard.at)
-    payment.expires_at = max(payment.expires_at, heard.at + settings.AUTHORIZATION_LIFETIME)
-    payment.save(update_fields=["status", "updated_at", "expires_at"])
-    audit.record(actor=heard.who, action="payment.authorized", object_type="payment", object_id=payment.id)
-    return Outcome.NOTED
-
-
-_UNPAID = {
-    ReportStatus.PENDING: AttemptStatus.PENDING,
-    ReportStatus.PROCESSING: AttemptStatus.PENDING,
-    ReportStatus.FAILED: AttemptStatus.FAILED,
-    ReportStatus.CANCELLED: AttemptStatus.CANCELLED,
-    ReportStatus.EXPIRED: AttemptStatus.EXPIRED,
-    ReportStatus.NOT_FOUND: AttemptStatus.FAILED,  # a definite no: the gateway never got our request
-}
-
-
-def _note_unpaid(report: Report, heard: Heard, payment: Payment, attempt: Attempt) -> Outcome:
-    """No money. Worse news than what we know is recorded by its row and changes nothing."""
-    status = _UNPAID.get(report.status)
-    if status is None or status == attempt.status or status not in ATTEMPT_TRANSITIONS[attempt.status]:
-        return Outcome.NOTHING_NEW
-    if report.status is ReportStatus.PENDING and attempt.status == AttemptStatus.REQUIRES_ACTION:
-        return Outcome.NOTHING_NEW  # "waiting for the payer" is what we said already
-    was = attempt.status
-    if status == AttemptStatus.PENDING:
-        attempt.move_to(status, at=heard.at)
-        attempt.save(update_fields=["status", "updated_at"])
-        attempts.note(attempt, was, source=heard.source, at=heard.at, actor=heard.who, reason=report.message)
-    else:
-        attempt.failure_code, attempt.failure_message = report.code[:60], report.message[:250]
-        _end_attempt(attempt, status, report.gateway_transaction_id, heard)
-        outbox.publish(events.transaction_failed(payment, attempt, at=heard.at))
-        cases.answer_questions(attempt, at=heard.at, actor=heard.who)
-    if report.status is ReportStatus.PROCESSING:
-        _wait_for(payment, at=heard.at)
-    elif payment.status == PaymentStatus.PROCESSING and was == AttemptStatus.PENDING:  # not one that was left behind
-        payment.move_to(PaymentStatus.AWAITING_PAYMENT, at=heard.at)
-        payment.expires_at = attempt.expires_at  # the customer's own time goes on, or is over
-    _follow(payment, attempt, heard)
-    return Outcome.NOTED
-
-
-def _wait_for(payment: Payment, *, at: datetime) -> None:
-    """The customer has done their part: nobody may pay beside it, and its end may take a bank's days."""
-    if payment.status == PaymentStatus.AWAITING_PAYMENT:
-        payment.move_to(PaymentStatus.PROCESSING, at=at)
-        payment.expires_at = max(payment.expires_at, at + settings.PROCESSING_LIFETIME)
-
-
-def _follow(payment: Payment, attempt: Attempt, heard: Heard) -> None:
-    """What an unpaid attempt means for its payment: it stays payable until its attempts run out."""
-    if payment.status == PaymentStatus.PENDING:
-        payment.move_to(PaymentStatus.AWAITING_PAYMENT, at=heard.at)
-    is_out_of_tries = attempt.number >= settings.MAX_ATTEMPTS_PER_PAYMENT and attempt.status != AttemptStatus.PENDING
-    if payment.status in PAYABLE and is_out_of_tries:
-        endings.end_unpaid(
-            payment, PaymentStatus.FAILED, attempt=attempt, reason="attempts_exhausted", at=heard.at, actor=heard.who
-        )
-        attempts.close_all(payment.attempts.exclude(id=attempt.id), at=heard.at)
-        return
-    if payment.status == PaymentStatus.AUTHORIZED and attempt.status in _ENDS_AUTHORIZED:
-        status = _ENDS_AUTHORIZED[AttemptStatus(attempt.status)]
-        endings.end_unpaid(payment, status, attempt=attempt, reason=status.value, at=heard.at, actor=heard.who)
-        return
-    payment.save(update_fields=["status", "updated_at", "expires_at", "events_count"])
-
-
-_ENDS_AUTHORIZED = {
-    AttemptStatus.FAILED: PaymentStatus.CANCELLED,
-    AttemptStatus.CANCELLED: PaymentStatus.CANCELLED,
-    AttemptStatus.EXPIRED: PaymentStatus.EXPIRED,
-}
-"""What reserved money that the gateway gave free means for its payment."""
-
-
-def settle_notification(
-    heard: Heard, outcome: Outcome, payment: Payment | None, attempt: Attempt | None = None
-) -> None:
-    """Mark the message that told us, in the commit of what it changed."""
-    is_news = outcome in NEWS
-    writes.write(
-        "payments_notification",
-        """
-        UPDATE payments_notification SET status = %s, outcome = %s, payment_id = %s, attempt_id = %s, processed_at = %s,
-            next_try_at = NULL
-        WHERE id = %s
-        """,
-        (
-            str(NotificationStatus.PROCESSED if is_news else NotificationStatus.IGNORED), outcome.value,
-            payment.id if payment else None, attempt.id if attempt else None, heard.at, heard.notification_id,
-        ),
-    )  # fmt: skip

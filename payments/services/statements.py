@@ -22,7 +22,7 @@ from gateways.transfer_reference import find_reference, find_references
 from payments.errors import StatementUnreadable
 from payments.models import Attempt, AttemptEvent, Capture, GatewayAccount, MoneyCase, Payment
 from payments.services import accounts, captures, reports, transfers
-from payments.services.reports import Heard, Outcome
+from payments.services.hearing import Heard, Outcome
 from payments.services.transfers import Transfer
 
 log = structlog.get_logger(__name__)

@@ -14,7 +14,7 @@ from gateways.reports import Report, ReportStatus
 from payments.errors import NotPayable, PaymentNotFound, TransferKnown
 from payments.models import Attempt, AttemptEvent, Capture, GatewayAccount, Payment
 from payments.services import accounts, reports
-from payments.services.reports import Heard, Outcome
+from payments.services.hearing import Heard, Outcome
 
 GATEWAY: Final = BankTransfer.code
 OLDEST: Final = timedelta(days=366)

@@ -29,7 +29,7 @@ from payments.models import (
     RoutingRule,
 )
 from payments.services import accounts, cod, refunds, reports
-from payments.services.reports import Heard
+from payments.services.hearing import Heard
 from tests import factories
 
 PASSWORD = "a long enough password"

@@ -42,8 +42,8 @@ from payments.models import (
 )
 from payments.services import accounts, checkout, disputes, expiry, notifications, refund_steps, refunds
 from payments.services.checkout import NewPayment
+from payments.services.hearing import Heard
 from payments.services.refunds import NewRefund
-from payments.services.reports import Heard
 from payments.states import OPEN_ATTEMPTS, OPEN_DISPUTES, PaymentStatus, RefundStatus
 from tests import factories
 from tests.payments.conftest import MomoDriver

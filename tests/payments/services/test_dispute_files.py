@@ -21,7 +21,7 @@ from payments.errors import SettlementRefused
 from payments.models import AttemptEvent, Capture, Dispute, DisputeEvent, GatewayAccount, MoneyCase
 from payments.services import accounts, dispute_by_hand, dispute_files, disputes
 from payments.services.dispute_files import DisputeFile
-from payments.services.reports import Heard
+from payments.services.hearing import Heard
 from tests.payments.services.test_races import together
 
 pytestmark = pytest.mark.django_db

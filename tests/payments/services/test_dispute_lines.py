@@ -12,7 +12,7 @@ from gateways.reports import DisputeReport, DisputeStatus
 from gateways.settlement import LineKind, SettlementLine
 from payments.models import AttemptEvent, Capture, Dispute, GatewayAccount, MoneyCase
 from payments.services import dispute_lines, disputes
-from payments.services.reports import Heard, Outcome
+from payments.services.hearing import Heard, Outcome
 
 pytestmark = pytest.mark.django_db
 

@@ -19,8 +19,8 @@ from payments.errors import DisputeRefused, EvidenceRefused, PaymentDisputed, Re
 from payments.models import AttemptEvent, Capture, ClawBack, Dispute, DisputeEvidence, MoneyCase, Payment, Refund
 from payments.services import cases, dispute_answers, dispute_by_hand, dispute_decisions, disputes, evidence, refunds
 from payments.services.dispute_decisions import Decision
+from payments.services.hearing import Heard, Outcome
 from payments.services.refunds import NewRefund
-from payments.services.reports import Heard, Outcome
 from payments.states import DisputeStatus, RefundStatus
 from tests.factories import UserFactory
 

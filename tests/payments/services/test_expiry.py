@@ -13,7 +13,7 @@ from gateways.sandbox.faults import Fault
 from payments.errors import GatewayTimeout, NotPayable
 from payments.models import Attempt, EmailMessageLog, MoneyCase, Payment
 from payments.services import attempts, cod, expiry
-from payments.services.reports import Outcome
+from payments.services.hearing import Outcome
 from payments.states import AttemptStatus, PaymentStatus
 
 pytestmark = pytest.mark.django_db

@@ -21,8 +21,8 @@ from gateways.sandbox.web import BadRequest
 from ledger.models import JournalEntry
 from payments.models import AttemptEvent, Capture, Dispute, MoneyCase, Payment, Refund
 from payments.services import disputes, expiry, refunds
+from payments.services.hearing import Heard
 from payments.services.refunds import NewRefund
-from payments.services.reports import Heard
 from payments.states import PaymentStatus
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]

@@ -16,7 +16,7 @@ from ledger.models import JournalEntry
 from payments.errors import CaseRefused, NotPayable, PaymentNotFound, TransferKnown
 from payments.models import Attempt, AttemptEvent, Capture, EmailMessageLog, MoneyCase, Payment, PaymentMethod
 from payments.services import accounts, cases, checkout, expiry, naming, starters, transfers
-from payments.services.reports import Outcome
+from payments.services.hearing import Outcome
 from payments.services.sending import Opened
 from payments.services.transfers import Transfer
 from payments.states import AttemptStatus, PaymentStatus
