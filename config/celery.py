@@ -42,6 +42,9 @@ SCHEDULE: Final[tuple[Beat, ...]] = (
     Beat(
         task="payments.close_due", every=_seconds(10), expires_seconds=30, why="no page stays payable beside a payment"
     ),
+    Beat(
+        task="payments.open_queued", every=_seconds(10), expires_seconds=30, why="payments are opened that wait for it"
+    ),
     Beat(task="payments.watch_gateways", every=_seconds(10), expires_seconds=10, why="a gateway that is back is used"),
     Beat(task="core.relay_events", every=_seconds(10), expires_seconds=30, why="stands in for a relay that is gone"),
     Beat(task="payments.ask_due", every=_seconds(30), expires_seconds=60, why="silent attempts are asked about"),

@@ -36,6 +36,7 @@ class BankTransfer(Gateway):
 
     code: ClassVar[str] = "bank_transfer"
     notifies: ClassVar[bool] = False
+    calls_to_open: ClassVar[bool] = False
     has_short_references: ClassVar[bool] = True
 
     bank: str

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from datetime import datetime
 from typing import ClassVar
 
-from gateways.abilities import Refunds
+from gateways.abilities import Cards, Refunds
 from gateways.notifications import Acknowledgement, HttpMessage, HttpReply
 from gateways.reports import Checkout, DisputeReport, Report
 from gateways.requests import CheckoutRequest, QueryRequest
@@ -27,6 +27,8 @@ class Gateway(ABC):
     """Whether the provider reports payments by itself; False for money that a person confirms (COD, bank transfer)."""
     asks_payer: ClassVar[bool] = True
     """Whether the customer pays by what we show (a page, a QR, an account); False for cash at the door."""
+    calls_to_open: ClassVar[bool] = True
+    """Whether opening a payment calls the provider; False where we sign the pay address ourselves, or tell nobody."""
     has_short_references: ClassVar[bool] = False
     """Whether two references could be alike by chance: then a new one is looked up before it is given out."""
     proof_headers: ClassVar[tuple[str, ...]] = ()
@@ -61,6 +63,14 @@ class Gateway(ABC):
     @abstractmethod
     def query(self, request: QueryRequest) -> Report:
         """Ask about an attempt. Raises GatewayUnavailable; never guesses."""
+
+    def can_open_later(self, channel: str) -> bool:
+        """Whether a payment by this channel may be opened after the request that wants it was answered.
+
+        Not where nothing is called that one could wait for, and not where the provider answers with a secret for the
+        payer's browser, which nobody keeps.
+        """
+        return self.calls_to_open and not (isinstance(self, Cards) and channel == self.card_channel)
 
     def can_refund(self, channel: str) -> bool:
         """Whether money paid by this channel of a method can be sent back through the provider."""

@@ -20,6 +20,7 @@ class CashOnDelivery(Gateway):
 
     code: ClassVar[str] = "cod"
     notifies: ClassVar[bool] = False
+    calls_to_open: ClassVar[bool] = False
     asks_payer: ClassVar[bool] = False
 
     def reference(self, number: int, at: datetime) -> str:

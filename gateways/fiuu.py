@@ -55,6 +55,7 @@ class Fiuu(Gateway):
     """
 
     code: ClassVar[str] = "fiuu"
+    calls_to_open: ClassVar[bool] = False
     secret_fields: ClassVar[frozenset[str]] = frozenset({"verify_key", "secret_key", "previous_secret_key"})
     proof_headers: ClassVar[tuple[str, ...]] = ("x-fiuu-signature",)
 

@@ -57,6 +57,7 @@ class VNPay(Gateway):
     """
 
     code: ClassVar[str] = "vnpay"
+    calls_to_open: ClassVar[bool] = False
     secret_fields: ClassVar[frozenset[str]] = frozenset({"hash_secret", "previous_hash_secret"})
 
     tmn_code: str

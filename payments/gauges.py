@@ -28,6 +28,10 @@ def read() -> Iterator[Gauge]:
     unknown = Attempt.objects.filter(status=AttemptStatus.UNKNOWN, next_query_at__isnull=False)
     for gateway, since in unknown.order_by().values_list("account__gateway").annotate(Min("created_at")):
         yield Gauge("reckoner_payment_oldest_unknown_age_seconds", (now - since).total_seconds(), (gateway,))
+    queued = Attempt.objects.filter(next_send_at__isnull=False).order_by().values_list("account__gateway")
+    for gateway, count, since in queued.annotate(Count("pk"), Min("created_at")):
+        yield Gauge("reckoner_payments_queued", count, (gateway,))
+        yield Gauge("reckoner_payment_oldest_queued_age_seconds", (now - since).total_seconds(), (gateway,))
     for kind, count in MoneyCase.objects.unresolved().order_by().values_list("kind").annotate(Count("pk")):
         yield Gauge("reckoner_payment_anomalies_open", count, (kind,))
     yield from _breakers()

@@ -256,8 +256,8 @@ def _page(request: HttpRequest, token: str, payment: Payment, language: str, *, 
 
 
 def _offers(payment: Payment, attempt: Attempt, *, at: datetime) -> list[Offer]:
-    """What else the customer may choose. None where the attempts are used up: choosing would only be refused."""
-    if attempt.number >= settings.MAX_ATTEMPTS_PER_PAYMENT:
+    """What else the customer may choose. None where choosing would only be refused: no attempt is left, or one is just being sent."""
+    if attempt.number >= settings.MAX_ATTEMPTS_PER_PAYMENT or attempt.status == AttemptStatus.SENT:
         return []
     return offers.offers(at=at, money=payment.amount)
 

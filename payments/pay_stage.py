@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from payments.models import Attempt, Payment
-from payments.services import accounts
+from payments.services import accounts, attempts
 from payments.states import PAYABLE, AttemptStatus, PaymentStatus
 
 
@@ -15,6 +15,7 @@ class Stage(StrEnum):
     """The faces of the pay page. The value goes into its state and style."""
 
     WAITING = "waiting"  # the customer can pay now
+    PREPARING = "preparing"  # the background asks the gateway for where to pay
     CONFIRMING = "confirming"  # a one-time code comes first, in the shop
     ASKING = "asking"  # nobody knows yet what became of the last attempt
     RETRY = "retry"  # the last attempt ended without money; another may be made
@@ -33,7 +34,7 @@ class Stage(StrEnum):
     @property
     def may_choose(self) -> bool:
         """Whether another method may be chosen: never beside an attempt whose outcome nobody knows."""
-        return self in (Stage.WAITING, Stage.CONFIRMING, Stage.RETRY, Stage.DELIVERY)
+        return self in (Stage.WAITING, Stage.PREPARING, Stage.CONFIRMING, Stage.RETRY, Stage.DELIVERY)
 
 
 _ENDS: Final = {
@@ -55,6 +56,8 @@ def stage_of(payment: Payment, attempt: Attempt, *, at: datetime) -> Stage:
         return Stage.CHECKING
     if attempt.status in (AttemptStatus.REQUIRES_ACTION, AttemptStatus.PENDING):
         return Stage.WAITING if accounts.of(attempt.account).asks_payer else Stage.DELIVERY
+    if attempts.is_prepared(attempt, at=at):
+        return Stage.PREPARING
     if attempt.status == AttemptStatus.QUEUED:
         return Stage.CONFIRMING
     if attempt.status in (AttemptStatus.FAILED, AttemptStatus.CANCELLED, AttemptStatus.EXPIRED):

@@ -8,6 +8,7 @@ from config.core import approvals, deadletters, metrics
 from gateways import http
 from payments import gauges, retention
 from payments.services import (
+    background,
     breakers,
     cases,
     consuming,
@@ -38,6 +39,7 @@ def register() -> None:
     deadletters.register_requeue(emails.SOURCE, emails.requeue)
     deadletters.register_requeue(consuming.SOURCE, consuming.requeue)
     deadletters.register_requeue(notifications.SOURCE, notifications.requeue)
+    deadletters.register_requeue(background.SOURCE, background.requeue)
     metrics.register_gauges(gauges.read)
     retention.register()
     http.before_request = _assert_no_transaction

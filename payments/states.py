@@ -109,10 +109,10 @@ PAYMENT_TRANSITIONS: Final[Transitions] = {
 
 _ATTEMPT_ENDS = frozenset({_A.SUCCEEDED, _A.FAILED, _A.CANCELLED, _A.EXPIRED})
 ATTEMPT_TRANSITIONS: Final[Transitions] = {
-    _A.QUEUED: frozenset({_A.CREATED, _A.CANCELLED, _A.EXPIRED}),
+    _A.QUEUED: frozenset({_A.CREATED, _A.SENT, _A.CANCELLED, _A.EXPIRED}),
     _A.CREATED: frozenset({_A.SENT, _A.FAILED, _A.CANCELLED, _A.EXPIRED}),
-    # An IPN may outrun the gateway's own answer, so SENT can end at once.
-    _A.SENT: frozenset({_A.REQUIRES_ACTION, _A.PENDING, _A.UNKNOWN}) | _ATTEMPT_ENDS,
+    # An IPN may outrun the gateway's own answer, so SENT can end at once. Back to QUEUED only what surely never left us.
+    _A.SENT: frozenset({_A.QUEUED, _A.REQUIRES_ACTION, _A.PENDING, _A.UNKNOWN}) | _ATTEMPT_ENDS,
     _A.REQUIRES_ACTION: frozenset({_A.PENDING}) | _ATTEMPT_ENDS,
     _A.PENDING: _ATTEMPT_ENDS,
     _A.UNKNOWN: frozenset({_A.REQUIRES_ACTION, _A.PENDING}) | _ATTEMPT_ENDS,

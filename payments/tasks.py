@@ -12,6 +12,7 @@ from config.core.retention import overdue, purge
 from ledger import folding
 from payments.services import (
     authorizations,
+    background,
     closing,
     consuming,
     dispute_answers,
@@ -28,6 +29,19 @@ from payments.services import (
 def watch_gateways() -> int:
     """Probe gateways that were away, and take up what waited for those that are back."""
     return gateway_watch.watch(at=clock.now())
+
+
+@shared_task(name="payments.open_queued")
+@jobs.job("open_payments")
+def open_queued() -> int:
+    """Open payments at their gateways whose request left that to the background."""
+    return background.open_due(at=clock.now())
+
+
+@shared_task(name=background.TASK)
+def open_queued_payment(attempt_id: str) -> bool:
+    """Open one of them at once: a request has just committed it."""
+    return background.open_one(attempt_id=attempt_id, at=clock.now())
 
 
 @shared_task(name="payments.ask_due")

@@ -31,6 +31,8 @@ GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "reckoner_build_info": ("What runs here; always 1.", ("version", "commit")),
     "reckoner_payments_in_status": ("Payments in a status that is not an end.", ("status",)),
     "reckoner_payment_oldest_unknown_age_seconds": ("Age of the oldest attempt without an answer.", ("gateway",)),
+    "reckoner_payments_queued": ("Payments that wait to be opened in the background.", ("gateway",)),
+    "reckoner_payment_oldest_queued_age_seconds": ("Age of the oldest of them.", ("gateway",)),
     "reckoner_payment_anomalies_open": ("Money cases that wait for a person.", ("kind",)),
     "reckoner_gateway_circuit_state": ("0 closed, 1 half open, 2 open.", ("gateway",)),
     "reckoner_gateway_answered_ratio": ("Calls of the last 15 minutes that got a usable answer.", ("gateway",)),

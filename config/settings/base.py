@@ -116,6 +116,8 @@ PROCESSING_LIFETIME: timedelta = read.duration(env, "PROCESSING_LIFETIME", defau
 MAX_ATTEMPTS_PER_PAYMENT = read.integer(env, "MAX_ATTEMPTS_PER_PAYMENT", default=10, at_least=1)
 ROUTE_TRIES = read.integer(env, "ROUTE_TRIES", default=2, at_least=1)
 """Accounts that one request may try in turn, each after a definite no of the one before."""
+INVOICE_MODE = "batch" if read.flag(env, "DISABLE_CREATE_INVOICE_DIRECTLY", default=False) else "realtime"
+"""When payments are opened at gateways whose account says nothing of its own (ACCEPTANCE D23, K25)."""
 HIDE_UNAVAILABLE_METHODS = read.flag(env, "HIDE_UNAVAILABLE_METHODS", default=False)
 """Leave methods whose gateways are all down out of lists, instead of showing them as unavailable."""
 REFUND_APPROVAL_LIMITS = read.limits(env, "REFUND_APPROVAL_LIMITS", default="VND:2000000,USD:100")

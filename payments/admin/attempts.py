@@ -36,6 +36,11 @@ def _ask(doing: Doing) -> Done:
     )
 
 
+def _can_be_asked(attempt: Attempt) -> bool:
+    """Whether its gateway may know of it."""
+    return bool(attempt.status != AttemptStatus.QUEUED and accounts.of(attempt.account).notifies)
+
+
 class AccountFilter(ChoiceFilter):
     """A merchant account, by its code."""
 
@@ -67,6 +72,7 @@ class AttemptAdmin(ReadOnlyAdmin):
         "why",
         "made",
         "asked_next",
+        "sent_next",
     )
     list_filter = (
         filters.choice(_("state"), "status", "status", AttemptStatus.choices),
@@ -79,7 +85,7 @@ class AttemptAdmin(ReadOnlyAdmin):
     search_help_text = _("attempt, transaction code or gateway number")
     empty_list = _("No customer has tried to pay yet.")
     deeds = (
-        Deed(name="ask", label=_("Ask the gateway"), permission="payments.act_on_payment", run=_ask, form=NoQuestionForm, icon="sync", is_offered=lambda attempt: accounts.of(attempt.account).notifies),
+        Deed(name="ask", label=_("Ask the gateway"), permission="payments.act_on_payment", run=_ask, form=NoQuestionForm, icon="sync", is_offered=_can_be_asked),
     )  # fmt: skip
 
     def found(self, term: str) -> Sequence[Any]:
@@ -128,6 +134,10 @@ class AttemptAdmin(ReadOnlyAdmin):
     def asked_next(self, obj: Attempt) -> Cell:
         return when(obj.next_query_at)
 
+    @admin.display(description=_("sent next"))
+    def sent_next(self, obj: Attempt) -> Cell:
+        return when(obj.next_send_at)
+
     def name_of(self, obj: Attempt) -> Cell:
         """What the gateway calls it."""
         return identifier(obj.gateway_reference)
@@ -137,12 +147,17 @@ class AttemptAdmin(ReadOnlyAdmin):
         return words.state(obj, words.ATTEMPT)
 
     def headline(self, request: HttpRequest, obj: Attempt) -> Sequence[Figure]:
-        """How much, where, how often asked."""
+        """How much, where, how often asked; of one that the background opens how often it was sent, and when again."""
+        in_background = (
+            Figure(_("Times sent"), str(obj.sends)),
+            Figure(_("Sent next"), when(obj.next_send_at)),
+        )
         return (
             Figure(_("Amount"), money(obj.amount)),
             Figure(_("Account"), obj.account.code),
             Figure(_("Times asked"), str(obj.queries)),
             Figure(_("Asked next"), when(obj.next_query_at)),
+            *(in_background if obj.sends or obj.is_to_be_sent else ()),
         )
 
     def panels(self, request: HttpRequest, obj: Attempt) -> Sequence[Panel]:

@@ -36,11 +36,21 @@ class AccountForm(ReasonForm):
     """An account's settings, one field each as its adapter names them; secrets are empty and stay when left so."""
 
     is_enabled = forms.BooleanField(label=_("Enabled"), required=False)
+    invoice_mode = forms.ChoiceField(
+        label=_("Payments are opened"),
+        required=False,
+        choices=[("", _("as DISABLE_CREATE_INVOICE_DIRECTLY says")), *GatewayAccount.InvoiceMode.choices],
+        help_text=_(
+            "In the background the customer's request calls nobody: our pay page goes on once the gateway answered."
+        ),
+    )
 
     def prepare(self) -> None:
         """The fields of the gateway."""
         account: GatewayAccount = self.obj
-        self.initial = {"is_enabled": account.is_enabled}
+        self.initial = {"is_enabled": account.is_enabled, "invoice_mode": account.invoice_mode}
+        if not registry.GATEWAYS[account.gateway].calls_to_open:
+            del self.fields["invoice_mode"]
         self.parts = registry.setting_fields(account.gateway)
         for part in self.parts:
             if part.secret:
@@ -65,7 +75,7 @@ class AccountForm(ReasonForm):
                 self.fields[f"s_{part.name}"] = forms.CharField(
                     label=part.name, required=part.required, initial=account.settings.get(part.name, part.default)
                 )
-        self.order_fields([*(f"s_{part.name}" for part in self.parts), "is_enabled", "reason"])
+        self.order_fields([*(f"s_{part.name}" for part in self.parts), "invoice_mode", "is_enabled", "reason"])
 
 
 class NewAccountForm(DeedForm):
@@ -102,6 +112,7 @@ def _save_account(doing: Doing) -> Done:
         settings={name: value for name, value in given.items() if name not in secret_names and value != ""},
         secrets={name: value for name, value in given.items() if name in secret_names},
         is_enabled=doing.data["is_enabled"],
+        invoice_mode=doing.data.get("invoice_mode"),
         actor=doing.actor,
         reason=doing.reason,
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
@@ -102,6 +103,18 @@ def _last_call_words(obj: GatewayAccount) -> Text:
     return _t("answered") if (found.ok_at or 0.0) >= (found.failed_at or 0.0) else _t("failed")
 
 
+def _mode_words(obj: GatewayAccount) -> Cell:
+    """When payments are opened at the gateway, and who says so."""
+    if obj.gateway not in registry.GATEWAYS or not registry.GATEWAYS[obj.gateway].calls_to_open:
+        return NOTHING
+    mode = GatewayAccount.InvoiceMode(obj.invoice_mode or settings.INVOICE_MODE)
+    return (
+        mode.label
+        if obj.invoice_mode
+        else _t("%(mode)s, as DISABLE_CREATE_INVOICE_DIRECTLY says") % {"mode": mode.label}
+    )
+
+
 def _reach_chip(obj: GatewayAccount) -> Cell:
     """Whether its notifications can arrive, as far as our address tells; no look-up, so that a list stays fast."""
     if obj.gateway not in registry.GATEWAYS or not registry.GATEWAYS[obj.gateway].notifies:
@@ -196,7 +209,14 @@ class GatewayAccountAdmin(ReadOnlyAdmin):
             for m in PaymentMethod.objects.filter(account=obj)
         ]
         return (
-            Facts(_("Settings"), ((_("Fields"), fields_of(obj.settings)), (_("Id"), identifier(obj.pk)))),
+            Facts(
+                _("Settings"),
+                (
+                    (_("Fields"), fields_of(obj.settings)),
+                    (_("Payments are opened"), _mode_words(obj)),
+                    (_("Id"), identifier(obj.pk)),
+                ),
+            ),
             Facts(_("Secrets"), secrets or [(_("None"), NOTHING)]),
             Table(_("Methods"), columns(_("Method"), _("Name"), _("Offered")), rows, _("No method uses this account.")),
             Facts(

@@ -160,7 +160,13 @@ class OpenedOut(serializers.Serializer[Any]):
     amount = serializers.CharField(source="payment.amount")
     amount_minor = serializers.IntegerField(source="payment.amount_minor")
     currency = serializers.CharField(source="payment.currency")
-    payment_url = TextOrNull(source="attempt.pay_url", help_text="Send the customer there; null for cash on delivery.")
+    payment_url = TextOrNull(
+        source="pay_url",
+        help_text=(
+            "Send the customer there; null for cash on delivery. Our own pay page while the status is `pending`: it is "
+            "being prepared, and that page goes on by itself."
+        ),
+    )
     qr_code = TextOrNull(source="attempt.qr_text", help_text="What a QR code for the customer's phone says.")
     deeplink = TextOrNull(source="attempt.deeplink", help_text="Opens the gateway's app.")
     transfer = TransferDetailsOut(allow_null=True, help_text="What the QR code of a bank transfer says, in words.")

@@ -22,6 +22,12 @@ class GatewayAccount(models.Model):
         TEST = "test", _("test")
         LIVE = "live", _("live")
 
+    class InvoiceMode(models.TextChoices):
+        """When a payment is opened at the gateway; empty: as DISABLE_CREATE_INVOICE_DIRECTLY says (ACCEPTANCE K25)."""
+
+        REALTIME = "realtime", _("at once, while the customer waits")
+        BATCH = "batch", _("in the background")
+
     id = models.CharField(primary_key=True, max_length=40, default=ids.gateway_account_id)
     code = models.SlugField(_("code"), max_length=40, unique=True)
     gateway = models.CharField(_("gateway"), max_length=30)
@@ -29,6 +35,9 @@ class GatewayAccount(models.Model):
     settings = models.JSONField(_("settings"), default=dict, blank=True)
     secrets = EncryptedJSONField(_("secrets"), default=dict, blank=True)
     is_enabled = models.BooleanField(_("enabled"), default=True)
+    invoice_mode = models.CharField(
+        _("payments are opened"), max_length=8, choices=InvoiceMode.choices, blank=True, default="", db_default=""
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -169,6 +169,11 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
         """Those whose gateway should close them now. One that nobody knows about is asked about first."""
         return self.filter(close_at__lte=at).exclude(status__in=states.UNDECIDED).order_by("close_at")
 
+    def due_for_sending(self, *, at: datetime) -> Self:
+        """Those that wait in the background to be opened now, oldest first."""
+        queued = self.filter(status=AttemptStatus.QUEUED, next_send_at__lte=at, expires_at__gt=at)
+        return queued.order_by("next_send_at", "id")
+
 
 class Attempt(models.Model):
     """One try at a gateway; "transaction" in every outward name. `gateway_reference` is what the gateway calls it."""
@@ -198,6 +203,8 @@ class Attempt(models.Model):
     queries = models.PositiveSmallIntegerField(default=0)
     close_at = models.DateTimeField(null=True)  # from then on its gateway should close it: nobody shall pay it any more
     close_tries = models.SmallIntegerField(default=0, db_default=0)
+    next_send_at = models.DateTimeField(null=True)  # only while it is queued to be opened in the background
+    sends = models.PositiveSmallIntegerField(default=0, db_default=0)  # tries of the background to open it
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
@@ -216,6 +223,7 @@ class Attempt(models.Model):
             models.Index(fields=["gateway_reference"], name="attempt_reference"),
             models.Index(fields=["next_query_at"], name="attempt_to_ask", condition=Q(next_query_at__isnull=False)),
             models.Index(fields=["close_at"], name="attempt_to_close", condition=Q(close_at__isnull=False)),
+            models.Index(fields=["next_send_at"], name="attempt_to_send", condition=Q(next_send_at__isnull=False)),
             models.Index(fields=["-created_at", "-id"], name="attempt_newest"),
             models.Index(fields=["account", "gateway_transaction_id"], name="attempt_gateway_transaction"),
             models.Index(
@@ -243,12 +251,18 @@ class Attempt(models.Model):
         """By which of its account's channels it goes."""
         return self.channel or self.method.channel
 
+    @property
+    def is_to_be_sent(self) -> bool:
+        """Whether the background opens it. A queued attempt without a moment waits for a one-time code instead."""
+        return self.status == AttemptStatus.QUEUED and self.next_send_at is not None
+
     def move_to(self, status: AttemptStatus, *, at: datetime) -> None:
         """Change the status, in memory; the caller holds the payment's lock and saves. Raises IllegalTransition."""
         if status not in states.ATTEMPT_TRANSITIONS[self.status]:
             raise IllegalTransition.between("attempt", self.id, self.status, status)
         self.status = status
         self.updated_at = at
+        self.next_send_at = None
         if status not in states.OPEN_ATTEMPTS:
             self.ended_at = at
             self.next_query_at = None

@@ -18,6 +18,8 @@ ASK_AFTER: Final = tuple(
     timedelta(seconds=s) for s in (30, 60, 120, 240, 480, 900, 1800, 3600, 7200, 14400, 28800, 43200, 86400, 86400)
 )
 """When a silent or unknown attempt is asked about, each counted from the last time; at the end a MoneyCase opens."""
+IN_FLIGHT: Final = timedelta(seconds=30)
+"""So long a call to a gateway may still be under way; after it the attempt counts as unknown."""
 LOOK_AGAIN_AFTER: Final = (timedelta(minutes=15), timedelta(hours=2), timedelta(hours=24))
 """When an attempt that we ended by ourselves is looked at again: the customer may have paid at the last moment."""
 
@@ -32,11 +34,20 @@ INSERT_EVENT: Final = """
 
 
 def begin(
-    payment: Payment, way: Way, *, number: int, at: datetime, reason: str = "", is_queued: bool = False
+    payment: Payment,
+    way: Way,
+    *,
+    number: int,
+    at: datetime,
+    reason: str = "",
+    is_queued: bool = False,
+    next_send_at: datetime | None = None,
+    sends: int = 0,
 ) -> Attempt:
     """A new attempt of a locked payment by its current method, its first or next. The caller saves nothing more.
 
-    `is_queued`: it waits for something and is not sent.
+    `is_queued`: it waits for something and is not sent; with `next_send_at` for the background (services.background).
+    `sends` above 0: it is sent, by the background.
     """
     account = way.account
     identifier, reference = _fresh(account, at=at)
@@ -53,6 +64,8 @@ def begin(
         status=AttemptStatus.QUEUED if is_queued else AttemptStatus.SENT,
         expires_at=payment.expires_at,
         next_query_at=None if is_queued else at + ASK_AFTER[0],
+        next_send_at=next_send_at,
+        sends=sends,
         created_at=at,
         updated_at=at,
     )
@@ -116,3 +129,10 @@ def close_others(payment: Payment, attempt: Attempt, *, at: datetime) -> None:
 def next_ask(queries: int, *, at: datetime) -> datetime | None:
     """When to ask the next time after so many questions; None when the schedule is over."""
     return at + ASK_AFTER[queries] if queries < len(ASK_AFTER) else None
+
+
+def is_prepared(attempt: Attempt, *, at: datetime) -> bool:
+    """Whether the background opens it: it waits for that, or the call to its gateway is under way."""
+    if attempt.is_to_be_sent:
+        return True
+    return attempt.sends > 0 and attempt.status == AttemptStatus.SENT and at - attempt.updated_at < IN_FLIGHT

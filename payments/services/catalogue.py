@@ -81,17 +81,26 @@ def save_account(
     is_enabled: bool,
     actor: str,
     reason: str,
+    invoice_mode: str | None = None,
 ) -> GatewayAccount:
-    """Make or change a merchant account; secrets that are left out stay. Raises InvalidInput when they cannot work."""
+    """Make or change a merchant account; what is left out of the secrets, and an invoice mode of None, stay.
+
+    Raises InvalidInput when they cannot work.
+    """
     if not reason.strip():
         raise InvalidInput("Say why.", field="reason")
     adapter = registry.GATEWAYS.get(account.gateway)
     if adapter is None:
         raise InvalidInput(f"We have no adapter for {account.gateway!r}.", field="gateway")
-    before = {"settings": dict(account.settings), "is_enabled": account.is_enabled}
+    before = {
+        "settings": dict(account.settings),
+        "is_enabled": account.is_enabled,
+        "invoice_mode": account.invoice_mode,
+    }
     account.settings = {name: value for name, value in settings.items() if name not in adapter.secret_fields}
     account.secrets = {**account.secrets, **{name: value for name, value in secrets.items() if value}}
     account.is_enabled = is_enabled
+    account.invoice_mode = account.invoice_mode if invoice_mode is None else invoice_mode
     if is_enabled and account.mode != routes.required_mode():
         raise InvalidInput("Live and test accounts cannot be mixed: this one is of the other mode.", field="is_enabled")
     try:
@@ -110,6 +119,7 @@ def save_account(
         after={
             "settings": dict(account.settings),
             "is_enabled": is_enabled,
+            "invoice_mode": account.invoice_mode,
             "secrets_changed": sorted(name for name, value in secrets.items() if value),
         },
     )

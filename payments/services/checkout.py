@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -30,13 +30,11 @@ from payments.errors import (
 )
 from payments.models import Attempt, AttemptEvent, Order, Payment, PaymentMethod
 from payments.routing import Way
-from payments.services import accounts, attempts, locks, order_directory, orders, otp, routes
+from payments.services import accounts, attempts, background, locks, order_directory, orders, otp, routes
 from payments.services.routes import Plan
 from payments.services.sending import UNREACHABLE, Opened, send
 from payments.states import PAYABLE, UNDECIDED, AttemptStatus, PaymentStatus
 
-IN_FLIGHT: Final = timedelta(seconds=30)
-"""So long a call to a gateway may still be under way; after it the attempt counts as unknown."""
 SHOWABLE: Final = (AttemptStatus.REQUIRES_ACTION, AttemptStatus.PENDING)
 
 
@@ -63,7 +61,7 @@ class NewPayment:
 
 
 def create_payment(*, wish: NewPayment, at: datetime) -> Opened:
-    """Open a payment of an order, or find the one that is open, and get its pay URL.
+    """Open a payment of an order, or find the one that is open, and get its pay URL, unless the background gets it.
 
     Raises OrderNotFound, AmountMismatch, MethodUnusable, AlreadyPaid, NotPayable, AttemptUndecided, TooManyAttempts,
     idempotency errors; OtpRequired, GatewayTrouble, GatewayTimeout and GatewayRefused after the payment was committed, so
@@ -77,9 +75,14 @@ def create_payment(*, wish: NewPayment, at: datetime) -> Opened:
         if not order_directory.learn(wish.order_id):
             raise
         opened = _open(wish=wish, plan=plan, at=at)
-    if opened.attempt.status == AttemptStatus.QUEUED:
+    if opened.attempt.status == AttemptStatus.QUEUED and not opened.attempt.is_to_be_sent:
         raise otp.required(opened.payment)
-    return opened if opened.is_replay else send(opened, at=at)
+    return _sent(opened, at=at)
+
+
+def _sent(opened: Opened, *, at: datetime) -> Opened:
+    """Call the gateway, unless it was called before or the background does so."""
+    return opened if opened.is_replay or opened.attempt.is_to_be_sent else send(opened, at=at)
 
 
 def pay_again(*, payment_id: str, method: PaymentMethod | None, actor: str, at: datetime) -> Opened:
@@ -91,7 +94,7 @@ def pay_again(*, payment_id: str, method: PaymentMethod | None, actor: str, at: 
         method = _method_of(payment_id)
     plan = routes.plan(method, at=at)
     opened = _reopen(payment_id=payment_id, method=method, plan=plan, actor=actor, at=at)
-    return opened if opened.is_replay else send(opened, at=at)
+    return _sent(opened, at=at)
 
 
 _OWN: Final = Read(
@@ -186,11 +189,15 @@ def _first_attempt(order: Order, wish: NewPayment, plan: Plan, *, at: datetime) 
         faultpoints.reach("checkout.payment_written")
         payment.events_count = 0
         audit.record(actor=wish.actor, action="payment.created", object_type="payment", object_id=payment.id)
-        attempt = attempts.begin(payment, way, number=1, at=at, is_queued=must_wait)
+        is_later = not must_wait and background.is_wanted(way, wish.method)
+        attempt = attempts.begin(
+            payment, way, number=1, at=at, is_queued=must_wait or is_later, next_send_at=at if is_later else None
+        )
         faultpoints.reach("checkout.attempt_written")
         if not must_wait:
             outbox.publish(events.transaction_created(payment, attempt, at=at))
     faultpoints.reach("checkout.event_written")
+    background.kick_after_commit(attempt)
     metrics.payment_created(gateway=way.account.gateway, method=wish.method.code)
     return Opened(payment, attempt, is_replay=False, ways=tuple(others))
 
@@ -203,8 +210,10 @@ def _current_or_next(
     assert last is not None, "a payment has an attempt from its first commit"
     if payment.status == PaymentStatus.PROCESSING:
         raise AttemptUndecided("The payment provider is checking this payment; a second one could be paid twice.")
+    if last.method_id == method.id and not channel and attempts.is_prepared(last, at=at):
+        return Opened(payment, last, is_replay=True)
     if last.status in UNDECIDED:
-        if last.status == AttemptStatus.SENT and at - last.created_at < IN_FLIGHT:
+        if last.status == AttemptStatus.SENT and at - last.updated_at < attempts.IN_FLIGHT:
             raise IdempotencyInFlight("The same payment is being started right now.")
         raise AttemptUndecided("The last attempt's outcome is not known yet; try again in a minute.")
     is_same = last.method_id == method.id and last.status in SHOWABLE
@@ -221,7 +230,11 @@ def _current_or_next(
     payment.method = method
     if method.lifetime:
         payment.expires_at = max(payment.expires_at, at + method.lifetime)
-    attempt = attempts.begin(payment, way, number=last.number + 1, at=at)
+    is_later = background.is_wanted(way, method)
+    attempt = attempts.begin(
+        payment, way, number=last.number + 1, at=at, is_queued=is_later, next_send_at=at if is_later else None
+    )
+    background.kick_after_commit(attempt)
     outbox.publish(events.transaction_created(payment, attempt, at=at))
     audit.record(actor=actor, action="payment.attempted", object_type="payment", object_id=payment.id)
     payment.save(update_fields=["method", "expires_at", "events_count"])
@@ -257,23 +270,18 @@ def _ways(payment: Payment, method: PaymentMethod, plan: Plan, *, at: datetime) 
 def _leave_behind(attempt: Attempt, *, actor: str, at: datetime) -> None:
     """Cancel a cash attempt that the customer turned away from: no carrier shall collect what is paid otherwise.
 
-    One that waited for a one-time code was never sent, and another goes in its place. Any other attempt stays open: its
-    link or account is out of our hands until a gateway that can has closed it, and what is paid by it is money.
+    One that waited, for a one-time code or for the background, was never sent, and another goes in its place. Any other
+    attempt stays open: its link or account is out of our hands until a gateway that can has closed it, and what is paid
+    by it is money.
     """
     was = attempt.status
     is_cash = was == AttemptStatus.PENDING and not accounts.of(attempt.account).asks_payer
     if was != AttemptStatus.QUEUED and not is_cash:
         return
+    reason = "another method chosen" if is_cash or attempt.is_to_be_sent else "the one-time code was confirmed"
     attempt.move_to(AttemptStatus.CANCELLED, at=at)
-    attempt.save(update_fields=["status", "updated_at", "ended_at", "next_query_at"])
-    attempts.note(
-        attempt,
-        was,
-        source=AttemptEvent.Source.API,
-        at=at,
-        actor=actor,
-        reason="another method chosen" if is_cash else "the one-time code was confirmed",
-    )
+    attempt.save(update_fields=["status", "updated_at", "ended_at", "next_query_at", "next_send_at"])
+    attempts.note(attempt, was, source=AttemptEvent.Source.API, at=at, actor=actor, reason=reason)
 
 
 def _check_return_url(url: str) -> None:

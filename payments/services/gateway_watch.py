@@ -24,7 +24,7 @@ from gateways.reports import ReportStatus
 from gateways.requests import QueryRequest
 from payments.models import Attempt, GatewayAccount, PaymentMethod, Refund
 from payments.services import accounts, breakers
-from payments.states import UNDECIDED, RefundStatus
+from payments.states import UNDECIDED, AttemptStatus, RefundStatus
 
 log = structlog.get_logger(__name__)
 
@@ -131,7 +131,7 @@ def _has_recovered(gateway: str) -> bool:
 
 
 def take_up(gateway: str, *, at: datetime) -> int:
-    """Make everything due that waits for this gateway's word: unknown attempts and refunds on their way."""
+    """Make everything due that waits for this gateway: attempts to be opened, unknown ones, refunds on their way."""
     since = at - TOO_FRESH
     waiting = Attempt.objects.filter(
         account__gateway=gateway, status__in=UNDECIDED, next_query_at__gt=at, updated_at__lt=since
@@ -145,6 +145,8 @@ def take_up(gateway: str, *, at: datetime) -> int:
         updated_at__lt=since,
     )
     found += refunds.update(next_step_at=at)
+    queued = Attempt.objects.filter(account__gateway=gateway, status=AttemptStatus.QUEUED, next_send_at__gt=at)
+    found += queued.update(next_send_at=at)
     log.info("gateway_is_back", gateway=gateway, count=found)
     return found
 

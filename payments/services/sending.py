@@ -35,7 +35,8 @@ class Opened:
     """A payment that can be paid, and the attempt to pay it by. `is_replay`: it was there before this call.
 
     `ways` are the accounts that come next, should this attempt's say no. `client_secret` is the gateway's, for a card
-    form in the payer's browser; it is known in this call only, as nobody keeps it.
+    form in the payer's browser; it is known in this call only, as nobody keeps it. `may_wait`: nobody waits for the
+    answer, so that what was never sent and has no other way is left as it is, to be sent later.
     """
 
     payment: Payment
@@ -43,6 +44,13 @@ class Opened:
     is_replay: bool
     ways: tuple[Way, ...] = ()
     client_secret: str = field(default="", repr=False)
+    may_wait: bool = False
+
+    @property
+    def pay_url(self) -> str:
+        """Where the customer pays: at the gateway, or on our own page while the background still asks it for its own."""
+        is_prepared = self.attempt.is_to_be_sent or (self.attempt.sends and self.attempt.status == AttemptStatus.SENT)
+        return self.attempt.pay_url or (links.pay_page(self.payment) if is_prepared else "")
 
 
 def finish(attempt: Attempt, *, at: datetime) -> None:
@@ -83,7 +91,8 @@ def _fall_back(opened: Opened, *, at: datetime) -> Opened | None:
         return None
     way, *others = opened.ways
     reason = f"after a definite no of {opened.attempt.account.code}"
-    attempt = attempts.begin(payment, way, number=opened.attempt.number + 1, at=at, reason=reason)
+    sends = 1 if opened.may_wait else 0
+    attempt = attempts.begin(payment, way, number=opened.attempt.number + 1, at=at, reason=reason, sends=sends)
     outbox.publish(events.transaction_created(payment, attempt, at=at))
     audit.record(
         actor="system", action="payment.rerouted", object_type="payment", object_id=payment.id, reason=reason,
@@ -91,7 +100,7 @@ def _fall_back(opened: Opened, *, at: datetime) -> Opened | None:
     )  # fmt: skip
     payment.save(update_fields=["events_count"])
     faultpoints.reach("checkout.rerouted")
-    return Opened(payment, attempt, is_replay=False, ways=tuple(others))
+    return Opened(payment, attempt, is_replay=False, ways=tuple(others), may_wait=opened.may_wait)
 
 
 def _call(opened: Opened, *, at: datetime) -> Opened:
@@ -108,6 +117,8 @@ def _call(opened: Opened, *, at: datetime) -> Opened:
         ) from error
     except GatewayUnavailable as error:
         if error.never_sent:
+            if opened.may_wait and not opened.ways:
+                raise GatewayTrouble(UNREACHABLE, facts=facts) from error
             _note_refusal(attempt, code="gateway_unreachable", message=str(error), at=at)
             raise GatewayTrouble(UNREACHABLE, facts=facts) from error
         _note_unknown(attempt, at=at)
@@ -175,14 +186,18 @@ def _note_refusal(attempt: Attempt, *, code: str, message: str, at: datetime) ->
     """The gateway has nothing: this attempt is over, the payment may be tried otherwise."""
     payment = locks.payment(attempt.payment_id)
     fresh = Attempt.objects.get(id=attempt.id)
-    if fresh.status not in UNDECIDED:
-        return
-    was = fresh.status
-    fresh.move_to(AttemptStatus.FAILED, at=at)
-    fresh.failure_code, fresh.failure_message = code[:60], message[:250]
-    fresh.save()
-    attempts.note(fresh, was, source=AttemptEvent.Source.API, at=at, reason=message)
-    outbox.publish(events.transaction_failed(payment, fresh, at=at))
+    if fresh.status in UNDECIDED:
+        fail(payment, fresh, code=code, message=message, at=at)
+
+
+def fail(payment: Payment, attempt: Attempt, *, code: str, message: str, at: datetime) -> None:
+    """End an undecided attempt of a locked payment, of which the gateway surely has nothing. Joins a transaction."""
+    was = attempt.status
+    attempt.move_to(AttemptStatus.FAILED, at=at)
+    attempt.failure_code, attempt.failure_message = code[:60], message[:250]
+    attempt.save()
+    attempts.note(attempt, was, source=AttemptEvent.Source.API, at=at, reason=message)
+    outbox.publish(events.transaction_failed(payment, attempt, at=at))
     if payment.status == PaymentStatus.PENDING:
         payment.move_to(PaymentStatus.AWAITING_PAYMENT, at=at)
     payment.save(update_fields=["status", "updated_at", "events_count"])

@@ -24,7 +24,13 @@ STATES: Final[dict[str, tuple[Tone, Text]]] = {
     S.REQUEUED: (Tone.GOOD, _("Was taken up again.")),
     S.DISCARDED: (Tone.CALM, _("Was found not to be needed.")),
 }
-SOURCES: Final = {"notification": "notification", "approval": "approval", "email": "email", "outbox": "outbox_event"}
+SOURCES: Final = {
+    "notification": "notification",
+    "approval": "approval",
+    "email": "email",
+    "queued_payment": "attempt",
+    "outbox": "outbox_event",
+}
 """Which page shows the row a letter came from."""
 
 

@@ -22,6 +22,7 @@ WITH_DATABASE: Final[tuple[Part, ...]] = (
     mail.letters_leave,
     work.beat,
     work.outbox,
+    work.queued_payments,
     work.dead_letters,
     work.retention,
     books.keys_decrypt,

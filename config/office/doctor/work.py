@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from django.db.models import Count
 from django.utils.translation import gettext as _
@@ -12,6 +13,10 @@ from config.core import health
 from config.core.models import DeadLetter, JobRun
 from config.core.retention import overdue, registry
 from config.office.doctor.finding import Finding, ok, problem, warning
+from payments.models import Attempt
+
+LONG_QUEUED: Final = timedelta(minutes=2)
+"""Beat looks every ten seconds; what waits longer than this waits for nobody."""
 
 
 def beat(at: datetime) -> Iterator[Finding]:
@@ -49,6 +54,18 @@ def retention(at: datetime) -> Iterator[Finding]:
     told = {"names": ", ".join(str(registry.rule(name).title) for name in waiting)}
     words = _("No nightly run has succeeded for three days, and these are past their age: %(names)s.") % told
     yield warning(_("retention"), words, _("See the job purge_expired, or run manage.py purge_expired by hand."))
+
+
+def queued_payments(at: datetime) -> Iterator[Finding]:
+    """How long the oldest payment has waited to be opened in the background."""
+    part, due = _("payments in the background"), Attempt.objects.due_for_sending(at=at)
+    oldest = due.values_list("next_send_at", flat=True).first()
+    if oldest is None or at - oldest < LONG_QUEUED:
+        yield ok(part, _("none waits for long"))
+        return
+    told = {"count": due.count(), "minutes": (at - oldest).total_seconds() // 60}
+    words = _("%(count)d payments wait to be opened at their gateway, the oldest for %(minutes)d minutes.") % told
+    yield problem(part, words, _("Are a worker and beat running? Customers see a page that says it is being prepared."))
 
 
 def dead_letters(at: datetime) -> Iterator[Finding]:

@@ -54,7 +54,7 @@ class InitOut(serializers.Serializer[Any]):
     amount = serializers.CharField(source="payment.amount")
     amount_minor = serializers.IntegerField(source="payment.amount_minor")
     currency = serializers.CharField(source="payment.currency")
-    payUrl = TextOrNull(source="attempt.pay_url")  # noqa: N815 - the reference system's name
+    payUrl = TextOrNull(source="pay_url")  # noqa: N815 - the reference system's name
     qrCodeUrl = TextOrNull(source="attempt.qr_text")  # noqa: N815 - the reference system's name
     deeplink = TextOrNull(source="attempt.deeplink")
     client_secret = serializers.SerializerMethodField()
