@@ -30,7 +30,8 @@ from payments.services.sending import Opened
 from payments.states import PAYABLE, AttemptStatus, PaymentStatus
 
 SOURCE: Final = "queued_payment"
-TOPIC: Final = "payment.opening"
+TOPIC: Final = "transaction.created"
+"""What was announced of the attempt and came to nothing: its dead-letter topic is there."""
 TASK: Final = "payments.open_queued_payment"
 TRIES: Final = Backoff(max_tries=3, base=timedelta(seconds=15), cap=timedelta(minutes=5))
 """How often an attempt that never reached its gateway is sent: the second time within 30 s, the third within 60 s more."""

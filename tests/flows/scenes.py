@@ -138,6 +138,45 @@ def rerouted(market: Market) -> None:
     assert market.status(opened) == "succeeded"
 
 
+def prepared(market: Market) -> None:
+    """The request calls nobody; the background opens the payment, or the customer tries again, and it is paid."""
+    opened = _prepared(market)
+    market.pays(opened)
+    market.stack.settle()
+    assert market.status(opened) == "succeeded"
+
+
+def prepared_late(market: Market) -> None:
+    """The gateway is out of reach three times; ops opens the payment again once it is back, and it is paid."""
+    _background(market, is_away=True)
+    opened = market.open(method="later")
+    for _ in range(3):
+        market.stack.sweep(minutes=2)
+    _background(market, is_away=False)
+    time.sleep(5.5)  # processes remember for five seconds where it was
+    market.stack.ask_worker("requeue_payment", payment=opened["payment_id"])
+    market.pays(_prepared(market))
+    market.stack.settle()
+    assert market.status(opened) == "succeeded"
+
+
+def _background(market: Market, *, is_away: bool) -> None:
+    partner, access_key, secret_key = PUBLISHED[1]
+    keys = {"partner": partner, "access_key": access_key, "secret_key": secret_key}
+    market.stack.ask_worker("background_account", **keys, is_away=is_away)
+
+
+def _prepared(market: Market) -> dict[str, Any]:
+    """A payment opened in the background, as its client learns of it: by asking again until there is a URL of the gateway."""
+    _background(market, is_away=False)
+    for _ in range(10):
+        opened = market.open(method="later")
+        if market.stack.sandbox.url in opened["payUrl"]:
+            return opened
+        market.stack.sweep(minutes=1)
+    raise AssertionError(f"{opened['payment_id']} was never opened")
+
+
 def charged(market: Market) -> None:
     """A card's token pays in one call; the same request with the same key finds what it paid."""
     body = {**market.order(), "card_token": "pm_card_visa"}

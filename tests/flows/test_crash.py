@@ -44,6 +44,12 @@ PAIRS: Final[tuple[Pair, ...]] = (
         "checkout.status_written", "ipn.kept", "ipn.verified", "ipn.applied", *APPLYING,
     ),
     *_each(scenes.rerouted, WEB, "checkout.rerouted"),
+    *_each(scenes.prepared, WEB, "attempt.begun", "checkout.event_written"),
+    *_each(
+        scenes.prepared, WORKER,
+        "queued.claimed", "checkout.intent_committed", "checkout.gateway_answered", "checkout.answer_written",
+    ),
+    *_each(scenes.prepared_late, WORKER, "queued.put_off", "queued.given_up", "deadletter.buried", "queued.requeued"),
     *_each(scenes.charged, WEB, "card.asked", "card.charged"),
     *_each(scenes.paid, WORKER, "email.claimed", "email.sent", "email.noted"),
     *_each(scenes.paid, RELAY, "relay.read", "relay.delivered", "relay.marked"),
@@ -100,11 +106,13 @@ PAIRS: Final[tuple[Pair, ...]] = (
         (scenes.paid, RELAY, "relay.delivered"),
         (scenes.refunded, WEB, "refund.gateway_answered"),
         (scenes.expired, WORKER, "expiry.told"),
+        (scenes.prepared, WORKER, "checkout.gateway_answered"),
     ),
 )  # fmt: skip
 QUICK: Final = (
     "paid: web at checkout.gateway_answered",
     "paid: web at report.journal_posted",
+    "prepared: worker at checkout.gateway_answered",
     "paid: relay at relay.delivered",
     "refunded_unclear: worker at refund.gateway_answered",
     "disputed: web at dispute.gateway_answered",

@@ -20,16 +20,18 @@ django.setup()
 
 from django.db import Error, connection  # noqa: E402
 
-from config.core import approvals, clock, deadletters  # noqa: E402
+from config.core import approvals, breaker, clock, deadletters  # noqa: E402
+from config.core.breaker import State  # noqa: E402
 from config.core.errors import DomainError  # noqa: E402
 from config.core.models import Approval, DeadLetter, User  # noqa: E402
 from ledger import proof  # noqa: E402
 from payments import tasks  # noqa: E402
 from payments.models import GatewayAccount, MoneyCase, PaymentMethod, RoutingRule  # noqa: E402
-from payments.services import cases, consuming  # noqa: E402
+from payments.services import accounts, cases, consuming  # noqa: E402
 
 SWEEPS: Final[tuple[Callable[[], int], ...]] = (
     tasks.watch_gateways,
+    tasks.open_queued,
     tasks.process_waiting,
     tasks.ask_due,
     tasks.expire_overdue,
@@ -95,12 +97,41 @@ def second_account(at: datetime, *, partner: str, access_key: str, secret_key: s
         RoutingRule.objects.update_or_create(method=method, account=account, defaults={"position": position})
 
 
+def background_account(at: datetime, *, partner: str, access_key: str, secret_key: str, is_away: bool) -> None:
+    """A merchant account at MoMo whose payments are opened in the background, and a method that goes to it."""
+    first = GatewayAccount.objects.get(code="momo")
+    endpoint = "http://127.0.0.1:9" if is_away else first.settings["endpoint"]
+    account, _ = GatewayAccount.objects.update_or_create(
+        code="momo-later",
+        defaults={
+            "gateway": "momo",
+            "settings": {**first.settings, "partner_code": partner, "endpoint": endpoint},
+            "secrets": {"access_key": access_key, "secret_key": secret_key},
+            "invoice_mode": GatewayAccount.InvoiceMode.BATCH,
+        },
+    )
+    names = {"name_vi": "Ví sau", "name_en": "Wallet later", "limits": {"VND": [1_000, 50_000_000]}}
+    PaymentMethod.objects.update_or_create(code="later", defaults={"account": account, **names})
+    accounts.forget()
+    breaker.force("momo", State.CLOSED, seconds=60)  # refused connections would keep it open for the scenes that follow
+
+
+def requeue_payment(at: datetime, *, payment: str) -> None:
+    """Ops opens a payment again that the background gave up, unless they have done so."""
+    actor = User.objects.get(email="ops@reckoner.example")
+    for letter in DeadLetter.objects.filter(key=payment, status="open"):
+        deadletters.requeue(dead_letter_id=letter.pk, actor=actor, reason="the gateway is there again", at=at)
+
+
 def prove(at: datetime) -> list[str]:
     """What does not prove in the whole ledger: nothing."""
     return [finding.sentence for finding in proof.verify().findings]
 
 
-VERBS: Final = {work.__name__: work for work in (sweep, consume, propose, approve, requeue, second_account, prove)}
+VERBS: Final = {
+    work.__name__: work
+    for work in (sweep, consume, propose, approve, requeue, second_account, background_account, requeue_payment, prove)
+}
 
 
 def main() -> None:

@@ -24,7 +24,8 @@ from gateways.sandbox.momo import PUBLISHED
 from gateways.sandbox.server import RunningSandbox
 from payments.links import is_private
 from payments.models import Attempt, BreakerOverride, GatewayAccount, Notification, Order
-from payments.services import accounts, breakers
+from payments.services import accounts, breakers, checkout
+from payments.services.checkout import NewPayment
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -247,6 +248,20 @@ def test_beat_that_never_ran_and_a_job_that_failed_are_told():
         _ = 1 / 0
 
     assert states(work.beat(now())) == [("beat", State.OK), ("jobs", State.WARNING)]
+
+
+def test_payments_that_wait_for_the_background_are_a_problem_after_two_minutes(account: Any, settings: Any):
+    settings.INVOICE_MODE = "batch"
+    method = factories.PaymentMethodFactory(account=account())
+    order = factories.make_order()
+    wish = NewPayment(order_id=order.order_id, method=method, client="t", actor="t")
+    checkout.create_payment(wish=wish, at=now() - timedelta(minutes=1))
+    assert states(work.queued_payments(now())) == [("payments in the background", State.OK)]
+
+    (found,) = work.queued_payments(now() + timedelta(minutes=4))
+
+    assert found.state is State.PROBLEM
+    assert found.sentence.startswith("1 payments wait to be opened at their gateway, the oldest for 5 minutes")
 
 
 def test_an_event_that_waits_and_a_dead_letter_are_told():

@@ -176,6 +176,45 @@ def test_a_new_method_begins_hidden_and_leads_to_its_settings(momo: PaymentMetho
     assert PaymentMethod.objects.filter(code="momo-atm").count() == 1
 
 
+def test_when_an_accounts_payments_are_opened_is_set_shown_and_in_the_trail(momo: PaymentMethod, ops: Client) -> None:
+    account, form = momo.account, {"s_partner_code": "MOMO", "s_endpoint": "https://test-payment.momo.vn", "is_enabled": "on",
+                                   "s_request_type": "captureWallet", "reason": "a slow evening"}  # fmt: skip
+    address = deed("payments_gatewayaccount", account.pk, "edit")
+    shown = reverse("admin:payments_gatewayaccount_change", args=[account.pk])
+    assert "as DISABLE_CREATE_INVOICE_DIRECTLY says" in ops.get(shown).text
+
+    saved = ops.post(address, {**form, "invoice_mode": "batch"})
+    odd = ops.post(address, {**form, "invoice_mode": "never"})
+
+    assert (saved.status_code, odd.status_code) == (302, 422)
+    account.refresh_from_db()
+    assert account.invoice_mode == "batch"
+    entry = AuditEntry.objects.get(action="gateway_account.saved")
+    assert (entry.before["invoice_mode"], entry.after["invoice_mode"]) == ("", "batch")
+    assert "in the background" in ops.get(shown).text
+
+
+def test_an_account_that_calls_nobody_has_no_such_choice(ops: Client) -> None:
+    account = GatewayAccount.objects.create(code="cod", gateway="cod")
+
+    assert "invoice_mode" not in ops.get(deed("payments_gatewayaccount", account.pk, "edit")).text
+
+
+def test_a_queued_attempt_shows_its_tries_and_the_next_and_cannot_be_asked_about(
+    momo: PaymentMethod, boss: Client
+) -> None:
+    payment = open_payment(momo)
+    Attempt.objects.filter(payment=payment).update(status="queued", sends=2, next_send_at=now() + timedelta(minutes=1))
+    attempt = Attempt.objects.get(payment=payment)
+
+    page = boss.get(reverse("admin:payments_attempt_change", args=[attempt.pk])).text
+    rows = boss.get(reverse("admin:payments_attempt_changelist") + "?status=queued").text
+
+    assert "Times sent" in page and "Sent next" in page
+    assert "Ask the gateway" not in page
+    assert attempt.gateway_reference[:20] in rows and "sent next" in rows.lower()
+
+
 # --- Rules -----------------------------------------------------------------------------------------------------------
 def test_treasury_makes_changes_and_removes_a_rule(momo: PaymentMethod, login: Callable[..., Client]) -> None:
     client = login("treasury")

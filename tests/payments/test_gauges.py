@@ -42,3 +42,13 @@ def test_disputes_are_counted_and_those_due_soon_too(
 
     assert found["reckoner_disputes_open", "needs_response"] == 2
     assert found["reckoner_disputes_due_48h",] == 1
+
+
+def test_payments_in_the_background_are_counted_by_gateway(pay: Any, order: Any, settings: Any, at: datetime) -> None:
+    settings.INVOICE_MODE = "batch"
+    for minutes in (3, 1):
+        pay(order(), at=at - timedelta(minutes=minutes))
+    found = {(gauge.name, *gauge.labels): gauge.value for gauge in gauges.read()}
+
+    assert found["reckoner_payments_queued", "momo"] == 2
+    assert 180 <= found["reckoner_payment_oldest_queued_age_seconds", "momo"] < 240

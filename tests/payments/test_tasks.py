@@ -27,6 +27,7 @@ def test_every_line_of_the_schedule_names_a_task_that_exists() -> None:
     ("task", "job"),
     [
         ("ask_due", "ask_due"),
+        ("open_queued", "open_payments"),
         ("expire_overdue", "expire_payments"),
         ("close_due", "close_due"),
         ("process_waiting", "process_notifications"),

@@ -12,7 +12,7 @@ from playwright.sync_api import Page as Tab
 
 from config.core.money import Money
 from payments.models import AttemptEvent, PaymentMethod
-from payments.services import expiry
+from payments.services import background, expiry
 from tests.payments.pages.conftest import Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -51,6 +51,21 @@ def test_a_payment_made_elsewhere_shows_as_paid_without_a_reload(
     assert page.title().startswith("Đã thanh toán 960.000")
     assert page.evaluate("window.stays") is True
     assert page.evaluate("document.body.dataset.final") == "1"
+
+
+def test_a_payment_that_is_being_prepared_goes_on_by_itself(
+    open_page: OpenPage, live_server: Any, page: Tab, settings: Any, complaints: list[str]
+) -> None:
+    settings.INVOICE_MODE = "batch"
+    payment = open_page(locale="en")
+    page.goto(live_server.url + payment.path)
+    expect(page.locator("h1")).to_have_text("Your payment is being prepared")
+    page.evaluate("window.stays = true")
+
+    background.open_due(at=timezone.now())
+
+    expect(page.get_by_role("link", name="Continue to MoMo wallet")).to_be_visible(timeout=10_000)
+    assert page.evaluate("window.stays") is True
 
 
 def test_the_whole_way_from_the_page_to_the_wallet_and_back(

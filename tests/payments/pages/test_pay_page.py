@@ -18,7 +18,7 @@ from gateways.sandbox.provider import Outcome
 from payments import links
 from payments.errors import GatewayTimeout, OtpRequired
 from payments.models import Attempt, AttemptEvent, OtpChallenge, Payment, PaymentMethod
-from payments.services import checkout, expiry, otp, transfers
+from payments.services import background, checkout, expiry, otp, transfers
 from tests.payments.pages.conftest import Page
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -382,3 +382,38 @@ def test_an_amount_that_needs_a_code_is_told_and_goes_on_after_it(
     )  # fmt: skip
     page.post(method="momo")
     assert stage(page.get()) == "waiting"
+
+
+# --- Opened in the background ----------------------------------------------------------------------------------------
+def test_a_payment_that_is_being_prepared_says_so_offers_other_ways_and_goes_on(
+    open_page: OpenPage, settings: Any, cod_method: PaymentMethod
+) -> None:
+    settings.INVOICE_MODE = "batch"
+    page = open_page(locale="en")
+
+    html = page.get().content.decode()
+
+    assert stage(page.get()) == page.state()["stage"] == "preparing"
+    assert "Your payment is being prepared" in html and 'http-equiv="refresh"' in html
+    assert 'value="cod"' in html and 'name="method" value="momo"' not in html
+    Attempt.objects.update(status="sent", sends=1, next_send_at=None)
+    assert stage(page.get()) == "preparing"
+    assert 'value="cod"' not in page.get().content.decode()  # it would be refused while the call is under way
+    Attempt.objects.update(updated_at=timezone.now() - timedelta(seconds=31))
+    assert stage(page.get()) == "asking"
+    Attempt.objects.update(status="queued", sends=1, next_send_at=timezone.now())
+    background.open_due(at=timezone.now())
+    assert stage(page.get()) == "waiting"
+
+
+def test_another_way_chosen_while_it_is_being_prepared_takes_its_place(
+    open_page: OpenPage, settings: Any, cod_method: PaymentMethod
+) -> None:
+    settings.INVOICE_MODE = "batch"
+    page = open_page(locale="en")
+
+    answer = page.post(method="cod")
+
+    assert (answer.status_code, answer["Location"]) == (303, page.path)
+    assert stage(page.get()) == "delivery"
+    assert list(Attempt.objects.order_by("number").values_list("status", flat=True)) == ["cancelled", "pending"]
