@@ -8,7 +8,7 @@ in errors.py.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from gateways.abilities import Cards, Refunds
@@ -31,6 +31,8 @@ class Gateway(ABC):
     """Whether opening a payment calls the provider; False where we sign the pay address ourselves, or tell nobody."""
     has_short_references: ClassVar[bool] = False
     """Whether two references could be alike by chance: then a new one is looked up before it is given out."""
+    refund_reference_lasts: ClassVar[timedelta | None] = None
+    """How long a refund's reference keeps it from being paid twice when it is sent again; None: for ever."""
     proof_headers: ClassVar[tuple[str, ...]] = ()
     """Headers (lower case) that prove a notification: kept encrypted beside it, so that it can be verified again."""
 

@@ -61,6 +61,7 @@ class Stripe(Gateway):
     """
 
     code: ClassVar[str] = "stripe"
+    refund_reference_lasts: ClassVar[timedelta | None] = timedelta(hours=24)  # an Idempotency-Key is kept no less
     secret_fields: ClassVar[frozenset[str]] = frozenset({"secret_key", "webhook_secret", "previous_webhook_secret"})
     proof_headers: ClassVar[tuple[str, ...]] = ("stripe-signature",)
     card_channel: ClassVar[str] = PAYMENT_INTENT

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -58,6 +58,7 @@ class VNPay(Gateway):
 
     code: ClassVar[str] = "vnpay"
     calls_to_open: ClassVar[bool] = False
+    refund_reference_lasts: ClassVar[timedelta | None] = timedelta(minutes=5)  # 94: then it is another refund
     secret_fields: ClassVar[frozenset[str]] = frozenset({"hash_secret", "previous_hash_secret"})
 
     tmn_code: str

@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
@@ -15,7 +16,7 @@ from config.core import clock
 from config.core.admin import approvals as approvals_page
 from config.core.admin import filters, links
 from config.core.admin.cells import NOTHING, Cell, age, clipped, identifier, money, short, to, when
-from config.core.admin.deeds import Deed, DeedForm, Doing, Done, NoQuestionForm
+from config.core.admin.deeds import Deed, DeedForm, Doing, Done, NoQuestionForm, ReasonForm
 from config.core.admin.exports import Export
 from config.core.admin.panels import Facts, Figure, Panel, Table, columns, num
 from config.core.admin.readonly import ReadOnlyAdmin
@@ -41,8 +42,32 @@ class SettleForm(DeedForm):
     bank_reference = forms.CharField(label=_("Bank's reference"), max_length=100)
 
 
+class RetryForm(ReasonForm):
+    """Why; and, where the gateway may pay twice, that somebody looked."""
+
+    is_surely_not_there = forms.BooleanField(
+        label=_("I looked in the gateway's portal: this refund is not there."),
+        error_messages={"required": _("Confirm that the refund is not at the gateway: this one may pay twice.")},
+    )
+    field_order = ("is_surely_not_there", "reason")
+
+    def prepare(self) -> None:
+        """Asked only where it matters."""
+        if not refund_steps.may_pay_twice(self.obj, at=clock.now()):
+            del self.fields["is_surely_not_there"]
+            return
+        warning = _t("This gateway does not know our reference of a refund, or no longer does. If the first one arrived after all, sending it again pays the customer twice. Ask the gateway, and look in its portal, before you send it.")  # fmt: skip
+        self.fields["is_surely_not_there"].help_text = format_html('<strong class="o-error">{}</strong>', warning)
+
+
 def _retry(doing: Doing) -> Done:
-    refund_steps.retry(refund_id=doing.obj.pk, actor=doing.actor, reason=doing.reason, at=doing.at)
+    refund_steps.retry(
+        refund_id=doing.obj.pk,
+        actor=doing.actor,
+        reason=doing.reason,
+        at=doing.at,
+        is_surely_not_there=bool(doing.data.get("is_surely_not_there")),
+    )
     return _t("It is sent again, under the same reference.")
 
 
@@ -116,7 +141,7 @@ class RefundAdmin(ReadOnlyAdmin):
         approvals_page.APPROVE,
         approvals_page.REJECT,
         Deed(name="settle", label=_("Sent by bank"), permission="payments.retry_refund", run=_settle, form=SettleForm, icon="account_balance", is_main=True, is_offered=_waits_for_bank, explain=_("You made the transfer to the account below. It is booked as sent from the bank you name.")),
-        Deed(name="retry", label=_("Send again"), permission="payments.retry_refund", run=_retry, icon="refresh", is_offered=_can_be_retried, explain=_("The same reference is used, so the gateway cannot pay twice.")),
+        Deed(name="retry", label=_("Send again"), permission="payments.retry_refund", run=_retry, form=RetryForm, icon="refresh", is_offered=_can_be_retried, explain=_("Where the gateway knows our reference, the same one is used and it cannot pay twice; where it does not, this page says so.")),
         Deed(name="ask", label=_("Ask the gateway"), permission="payments.retry_refund", run=_ask, form=NoQuestionForm, icon="sync", is_offered=_can_be_asked),
     )  # fmt: skip
     export = Export(

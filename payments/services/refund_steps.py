@@ -205,15 +205,36 @@ _STATUS: Final = {
 }
 
 
+def may_pay_twice(refund: Refund, *, at: datetime) -> bool:
+    """Whether sending a refund of unknown outcome again could pay it a second time: its gateway no longer knows, or
+    never knew, our reference of the first.
+    """
+    lasts = accounts.of(refund.capture.account).refund_reference_lasts
+    is_unknown = refund.route == Refund.Route.GATEWAY and refund.status in (R.UNKNOWN, R.NEEDS_OPERATOR)
+    return is_unknown and lasts is not None and at - refund.created_at >= lasts
+
+
 @transaction.atomic(durable=True)
-def retry(*, refund_id: str, actor: str, reason: str, at: datetime) -> None:
-    """Staff gives a refund that needs a person its tries back; the next sweep sends it under the same reference."""
+def retry(*, refund_id: str, actor: str, reason: str, at: datetime, is_surely_not_there: bool = False) -> None:
+    """Staff gives a refund that needs a person its tries back; the next sweep sends it under the same reference.
+
+    `is_surely_not_there`: somebody looked at the gateway. Raises RefundRefused without that where it may pay twice.
+    """
     refund = locks.refund(refund_id)
+    is_risky = may_pay_twice(refund, at=at)
+    if is_risky and not is_surely_not_there:
+        raise RefundRefused(
+            "This gateway may pay a second time: look in its portal, and confirm that the refund is not there.",
+            field="is_surely_not_there",
+        )
     if refund.status != R.APPROVED:
         refund.move_to(R.APPROVED, at=at)
     refund.steps, refund.next_step_at = 0, at
     refund.save()
-    audit.record(actor=actor, action="refund.retried", object_type="refund", object_id=refund.id, reason=reason)
+    audit.record(
+        actor=actor, action="refund.retried", object_type="refund", object_id=refund.id, reason=reason,
+        after={"surely_not_there": True} if is_risky else None,
+    )  # fmt: skip
 
 
 @transaction.atomic(durable=True)

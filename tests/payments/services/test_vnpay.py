@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from config.core.models import OutboxEvent
+from config.core.models import AuditEntry, OutboxEvent
 from config.core.money import Money
 from gateways.sandbox.faults import Fault
 from gateways.sandbox.provider import Outcome
 from gateways.sandbox.server import RunningSandbox
 from gateways.sandbox.state import Payment as SandboxPayment
 from gateways.sandbox.vnpay import INVENTED
-from payments.errors import AttemptUndecided
+from payments.errors import AttemptUndecided, RefundRefused
 from payments.models import Attempt, MoneyCase, Notification, Payment, PaymentMethod, Refund
 from payments.services import accounts, checkout, expiry, refund_steps, refunds
 from payments.services.checkout import NewPayment
@@ -303,6 +303,28 @@ def test_a_refund_that_vnpay_does_not_show_is_never_sent_twice_and_ends_with_a_p
     assert Refund.objects.get(id=made.id).status == RefundStatus.NEEDS_OPERATOR
     assert MoneyCase.objects.get().kind == MoneyCase.Kind.REFUND_UNKNOWN
     assert vnpay.refunds() == []
+
+
+def test_a_refund_that_may_be_at_vnpay_is_sent_again_only_when_somebody_looked(paid: Payment, vnpay: VNPaySide) -> None:
+    vnpay.fault(Fault.ERROR_500, operation="refund")
+    made = refund_of(paid, 100_000)
+    soon, later = (made.created_at + timedelta(minutes=minutes) for minutes in (4, 5))
+    assert made.status == RefundStatus.UNKNOWN
+    assert [refund_steps.may_pay_twice(made, at=at) for at in (soon, later)] == [False, True]
+
+    with pytest.raises(RefundRefused) as caught:
+        refund_steps.retry(refund_id=made.id, actor="user:a@x", reason="again", at=later)
+
+    assert caught.value.field == "is_surely_not_there"
+    kept = Refund.objects.get(id=made.id)
+    assert (kept.status, kept.steps, kept.next_step_at) == (made.status, made.steps, made.next_step_at)
+    assert (AuditEntry.objects.filter(action="refund.retried").exists(), vnpay.refunds()) == (False, [])
+
+    refund_steps.retry(refund_id=made.id, actor="user:a@x", reason="again", at=later, is_surely_not_there=True)
+    refund_steps.advance_due(at=later)
+
+    assert vnpay.refunds() == [100_000]
+    assert AuditEntry.objects.get(action="refund.retried").after == {"surely_not_there": True}
 
 
 def test_of_two_equal_refunds_the_unanswered_one_is_not_taken_for_the_other(paid: Payment, vnpay: VNPaySide) -> None:
