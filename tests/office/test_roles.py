@@ -44,7 +44,8 @@ DECIDE: Final = {
 }
 HAND: Final = {"refund.settle", "refund.retry", "refund.ask"}
 DISPUTES: Final = {
-    f"dispute.{deed}" for deed in ("read-settlement", "open", "evidence", "contest", "accept", "end", "platform", "attach", "ask")
+    f"dispute.{deed}"
+    for deed in ("read-settlement", "open", "evidence", "contest", "accept", "end", "platform", "attach", "ask")
 }
 RULES: Final = {f"routingrule.{word}" for word in ("new", "edit", "remove")}
 LETTERS: Final = {"payment.resend", "emailmessagelog.resend"}
