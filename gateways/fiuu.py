@@ -6,8 +6,6 @@ plugins. docs/gateways/fiuu.md tells what of it is not confirmed.
 
 from __future__ import annotations
 
-import dataclasses
-import hmac
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,21 +18,20 @@ from gateways import (
     channels,
     fiuu_captures,
     fiuu_channel_status,
-    fiuu_codes,
+    fiuu_hearing,
     fiuu_page,
     fiuu_queries,
     fiuu_refunds,
     fiuu_settlement,
     fiuu_settlement_calls,
 )
-from gateways import fiuu_answers as answers
 from gateways import fiuu_messages as messages
 from gateways import fiuu_signing as signing
 from gateways.base import Gateway
-from gateways.errors import GatewayRejected, ReportInvalid
+from gateways.errors import GatewayRejected
 from gateways.fiuu_calls import Calls
 from gateways.notifications import Acknowledgement, HttpMessage, HttpReply
-from gateways.reports import Checkout, DisputeReport, Report, ReportAbout, ReportStatus
+from gateways.reports import Checkout, DisputeReport, Report
 from gateways.requests import CaptureRequest, CheckoutRequest, QueryRequest, RefundRequest
 from gateways.settlement import SettlementFile
 
@@ -147,62 +144,15 @@ class Fiuu(Gateway):
 
     def read_notification(self, message: HttpMessage) -> tuple[Report, ...]:
         """Read a notification or callback (4), the result of a refund (6.1), or a reference system's JSON."""
-        if "json" in message.headers.get("content-type", ""):
-            return (self._read_json(message),)
-        fields = messages.form_fields(message.body)
-        if "RefID" in fields:
-            return (self._read_refund(fields),)
-        return (self._verified(fields),)
+        return fiuu_hearing.read(self._calls, message)
 
     def read_return(self, message: HttpMessage) -> Report:
         """Read what the browser posted: the notification's fields and hash (3). It is shown, never believed."""
-        return self._verified(messages.form_fields(message.body or message.query.encode()))
-
-    def _verified(self, fields: Mapping[str, str]) -> Report:
-        values = messages.signed_fields(fields, self.merchant_id)
-        expected = [signing.notification(values, key) for key in self._secret_keys]
-        if not signing.is_one_of(fields.get("skey"), expected):
-            raise ReportInvalid("fiuu: the skey does not hold")
-        return messages.payment_report(values)
-
-    def _read_json(self, message: HttpMessage) -> Report:
-        """Proved by X-Fiuu-Signature: the HMAC-SHA256 of the body as it came, in hex, with the secret key."""
-        given = message.headers.get("x-fiuu-signature", "").encode()
-        expected = [hmac.new(key.encode(), message.body, "sha256").hexdigest() for key in self._secret_keys]
-        if not any(hmac.compare_digest(given, one.encode()) for one in expected):
-            raise ReportInvalid("fiuu: X-Fiuu-Signature does not hold")
-        values = messages.json_fields(message.body, self.merchant_id)
-        return messages.payment_report(messages.signed_fields(values, self.merchant_id))
-
-    def _read_refund(self, fields: Mapping[str, str]) -> Report:
-        """A refund's result. How it is signed is not published, so a hash that holds only makes us ask."""
-        expected = [signing.refund_answer(fields, key) for key in self._secret_keys]
-        if fields.get("MerchantID") != self.merchant_id or not messages.OUR_REFERENCE.fullmatch(fields["RefID"]):
-            raise ReportInvalid("fiuu: the refund is not ours")
-        if not signing.is_one_of(fields.get("Signature"), expected):
-            raise ReportInvalid("fiuu: the refund's Signature does not hold")
-        return messages.refund_report(fields, reference=fields["RefID"], money=None)
+        return fiuu_hearing.read_return(self._calls, message)
 
     def confirm(self, report: Report) -> Report | DisputeReport:
-        """Ask about what a message alone does not prove: a refusal, a refund's end, an order that is none of ours.
-
-        A refusal may come years after the money: a cancellation or a chargeback has the same status 11. Of an order
-        that is not ours, the signed text could be cut in another place. On accounts that authorise first, even a
-        success leaves open whether the money was taken.
-        """
-        if report.about is ReportAbout.REFUND:
-            return fiuu_refunds.state(self._calls, report.reference, str(report.raw["TxnID"]), report.money)
-        proved = messages.OUR_REFERENCE.fullmatch(report.reference) and not self.authorize_first
-        if report.status is ReportStatus.PENDING or (report.status is ReportStatus.PAID and proved):
-            return report
-        assert report.money is not None, "every message names an amount"
-        transaction = str(report.raw["tranID"])
-        row = self._calls.by_transaction(transaction, str(report.raw["amount"]))
-        if row is None or row["OrderID"] != report.reference:
-            return dataclasses.replace(report, status=ReportStatus.UNKNOWN, gateway_transaction_id="", code="not_found")
-        if row.get("StatName", "").lower() in fiuu_codes.CHARGEBACKS:
-            return answers.dispute(row, report)
-        return dataclasses.replace(messages.queried_report(row), occurred_at=report.occurred_at)
+        """Ask about what a message alone does not prove: a refusal, a refund's end, an order that is none of ours."""
+        return fiuu_hearing.confirm(self._calls, report, authorize_first=self.authorize_first)
 
     def acknowledge(self, outcome: Acknowledgement, message: HttpMessage | None = None) -> HttpReply:
         """The token in plain text for whatever was authentic (4.3); 400 for a forgery, 503 asks Fiuu to come again."""
