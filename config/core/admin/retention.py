@@ -96,7 +96,7 @@ class RetentionPolicyAdmin(ReadOnlyAdmin):
         context = {
             **self.context(request, None),
             "intro": self.intro,
-            "panels": [_policies(_look(clock.now())), _changes(self.empty_list)],
+            "panels": [_policies(_look(clock.now())), _changes(self.empty_list), _newest_runs()],
             **(extra_context or {}),
         }
         request.current_app = self.admin_site.name
@@ -255,7 +255,7 @@ def _policies(now: _Now) -> Table:
         _("Policy"), num(_("Days")), num(_("Default")), num(_("At least")), num(_("Past their age")), _("Last run"),
         _("Outcome"), num(_("Gone so far")),
     )  # fmt: skip
-    return Table(_("Policies"), heads, rows, _("Nothing is ever taken away."), more=listing("core_retentionrun"))
+    return Table(_("Policies"), heads, rows, _("Nothing is ever taken away."))
 
 
 def _changes(empty: Text) -> Table:
@@ -272,6 +272,23 @@ def _changes(empty: Text) -> Table:
     ]
     heads = columns(_("Policy"), num(_("Days")), _("Changed by"), _("Changed"), _("Reason"))
     return Table(_("Changed by staff"), heads, rows, empty)
+
+
+def _newest_runs() -> Table:
+    """The last runs that took something away."""
+    found = RetentionRun.objects.filter(removed__gt=0).order_by("-started_at", "-id")[:5]
+    rows = [
+        (
+            to("core_retentionrun", run.pk, when(run.started_at)),
+            _title(run.policy),
+            chip(run.get_outcome_display(), *OUTCOMES[run.outcome]),
+            number(run.removed),
+            run.actor,
+        )
+        for run in found
+    ]
+    heads = columns(_("Started"), _("Policy"), _("Outcome"), num(_("Rows")), _("Started by"))
+    return Table(_("What went last"), heads, rows, _("Nothing went yet."), more=listing("core_retentionrun"))
 
 
 def _runs_of(rule: Rule) -> Table:

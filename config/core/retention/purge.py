@@ -28,8 +28,8 @@ SYSTEM: Final = "system:retention"
 BATCH: Final = 2000
 PAUSE_SECONDS: Final = 0.05
 """Between two rounds: replicas and customers come first."""
-WORK_SECONDS: Final = 1200.0
-"""A run begins no further round after so long."""
+WORK_SECONDS: Final = 600.0
+"""A run begins no further round after so long: it has one of the worker's few places."""
 BATCH_LIMIT: Final = "20s"
 LOCK_LIMIT: Final = "2s"
 COUNT_LIMIT: Final = "120s"
