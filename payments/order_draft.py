@@ -7,7 +7,8 @@ what `orders.record` checks.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
@@ -17,11 +18,43 @@ from django.core.validators import validate_email
 from config.core.errors import InvalidInput
 from config.core.money import Money, MoneyError
 from payments.models import Order
-from payments.services.orders import OrderDraft, ShopOrderDraft
 
 MAX_SHOP_ORDERS: Final = 200
 LOCALES: Final = ("vi", "en")
 _MAX_NUMBER_TEXT: Final = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShopOrderDraft:
+    """One shop's part, in minor units of the order's currency."""
+
+    shop_order_id: str
+    shop_id: str
+    shop_name: str = ""
+    order_subtotal_minor: int
+    shop_funded_product_discount_minor: int = 0
+    site_funded_product_discount_minor: int = 0
+    shop_voucher_discount_minor: int = 0
+    shipping_fee_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderDraft:
+    """An order as the order service tells it. Without shop orders it is one of the platform's own shop."""
+
+    order_id: str
+    customer: str
+    amount: Money
+    source: Order.Source
+    shop_orders: Sequence[ShopOrderDraft] = field(default_factory=tuple)
+    site_order_voucher_discount_minor: int = 0
+    site_promotion_discount_minor: int = 0
+    site_shipping_discount_minor: int = 0
+    description: str = ""
+    locale: str = "vi"
+    buyer_name: str = ""
+    buyer_email: str = ""
+    buyer_phone: str = ""
 
 
 def draft_from(data: Mapping[str, object], *, source: Order.Source) -> OrderDraft:

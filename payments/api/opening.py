@@ -19,9 +19,9 @@ from payments import links, order_draft, transfer_details
 from payments.api.shapes import TextOrNull
 from payments.errors import MethodNotFound
 from payments.models import Order, PaymentMethod
+from payments.order_draft import OrderDraft
 from payments.services import accounts, card_payments, checkout
 from payments.services.checkout import NewPayment
-from payments.services.orders import OrderDraft
 from payments.services.sending import Opened
 from payments.states import PaymentStatus
 

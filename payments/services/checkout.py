@@ -29,6 +29,7 @@ from payments.errors import (
     TooManyAttempts,
 )
 from payments.models import Attempt, AttemptEvent, Order, Payment, PaymentMethod
+from payments.order_draft import OrderDraft
 from payments.routing import Way
 from payments.services import accounts, attempts, background, locks, order_directory, orders, otp, routes
 from payments.services.routes import Plan
@@ -50,7 +51,7 @@ class NewPayment:
     client: str
     actor: str
     customer: str | None = None
-    draft: orders.OrderDraft | None = None
+    draft: OrderDraft | None = None
     amount: Money | None = None
     idempotency_key: str | None = None
     fingerprint: str = ""

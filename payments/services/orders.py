@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -16,39 +15,7 @@ from config.core.reads import Read
 from payments import postings
 from payments.errors import OrderConflict, OrderInvalid, OrderNotFound
 from payments.models import Order, OrderPlatformCost, Shop, ShopOrder
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShopOrderDraft:
-    """One shop's part, in minor units of the order's currency."""
-
-    shop_order_id: str
-    shop_id: str
-    shop_name: str = ""
-    order_subtotal_minor: int
-    shop_funded_product_discount_minor: int = 0
-    site_funded_product_discount_minor: int = 0
-    shop_voucher_discount_minor: int = 0
-    shipping_fee_minor: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderDraft:
-    """An order as the order service tells it. Without shop orders it is one of the platform's own shop."""
-
-    order_id: str
-    customer: str
-    amount: Money
-    source: Order.Source
-    shop_orders: Sequence[ShopOrderDraft] = field(default_factory=tuple)
-    site_order_voucher_discount_minor: int = 0
-    site_promotion_discount_minor: int = 0
-    site_shipping_discount_minor: int = 0
-    description: str = ""
-    locale: str = "vi"
-    buyer_name: str = ""
-    buyer_email: str = ""
-    buyer_phone: str = ""
+from payments.order_draft import OrderDraft, ShopOrderDraft
 
 
 def record(draft: OrderDraft) -> Order:
