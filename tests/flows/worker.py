@@ -18,16 +18,16 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
 django.setup()
 
-from django.db import Error, connection  # noqa: E402
+from django.db import Error, connection  # noqa: E402 - Django must be set up first
 
-from config.core import approvals, breaker, clock, deadletters  # noqa: E402
-from config.core.breaker import State  # noqa: E402
-from config.core.errors import DomainError  # noqa: E402
-from config.core.models import Approval, DeadLetter, User  # noqa: E402
-from ledger import proof  # noqa: E402
-from payments import tasks  # noqa: E402
-from payments.models import GatewayAccount, MoneyCase, PaymentMethod, RoutingRule  # noqa: E402
-from payments.services import accounts, cases, consuming  # noqa: E402
+from config.core import approvals, breaker, clock, deadletters  # noqa: E402 - Django must be set up first
+from config.core.breaker import State  # noqa: E402 - Django must be set up first
+from config.core.errors import DomainError  # noqa: E402 - Django must be set up first
+from config.core.models import Approval, DeadLetter, User  # noqa: E402 - Django must be set up first
+from ledger import proof  # noqa: E402 - Django must be set up first
+from payments import tasks  # noqa: E402 - Django must be set up first
+from payments.models import GatewayAccount, MoneyCase, PaymentMethod, RoutingRule  # noqa: E402 - Django must be set up first
+from payments.services import accounts, cases, consuming  # noqa: E402 - Django must be set up first
 
 SWEEPS: Final[tuple[Callable[[], int], ...]] = (
     tasks.watch_gateways,

@@ -55,7 +55,7 @@ def test_what_is_sent_for_a_page_is_what_the_document_asks_for(stripe: StripeDri
 
     checkout = stripe.gateway.create_checkout(soon)
 
-    expires = checkout.request.pop("expires_at")  # type: ignore[attr-defined]
+    expires = checkout.request.pop("expires_at")
     assert checkout.request == {
         "mode": "payment", "client_reference_id": request.reference, "line_items[0][price_data][currency]": "vnd",
         "line_items[0][price_data][unit_amount]": "960000", "line_items[0][quantity]": "1", "locale": "en",
@@ -426,14 +426,14 @@ def test_settings_that_could_only_fail_later_fail_now(changes: dict[str, Any], m
 
 def test_a_live_account_is_live_and_a_sandbox_may_be_called_by_its_name() -> None:
     live = Stripe(secret_key="rk_live_x", webhook_secret="whsec_x", publishable_key="pk_live_x")
-    named = Stripe(**KEYS, endpoint="http://sandbox:9500", plain_http_hosts=("sandbox",))  # type: ignore[arg-type]
+    named = Stripe(**KEYS, endpoint="http://sandbox:9500", plain_http_hosts=("sandbox",))
 
     assert (live.is_live, named.is_live) == (True, False)
     assert named._may_send_customers_to("http://127.0.0.1:8001/c/pay/x")
 
 
 def test_a_reference_is_what_metadata_gives_back() -> None:
-    reference = Stripe(**KEYS).reference(ids.uuid7_int(), datetime.now(UTC))  # type: ignore[arg-type]
+    reference = Stripe(**KEYS).reference(ids.uuid7_int(), datetime.now(UTC))
 
     assert messages.reference_of({"metadata": {"attempt_id": reference}}) == reference
 
