@@ -35,6 +35,8 @@ def _seconds(number: int) -> timedelta:
 
 # Times of day are Asia/Ho_Chi_Minh (CELERY_TIMEZONE). One line a task, ordered by how often it runs.
 SCHEDULE: Final[tuple[Beat, ...]] = (
+    Beat(task="payments.fan_out_events", every=_seconds(5), expires_seconds=10, why="events find their webhooks"),
+    Beat(task="payments.send_webhooks", every=_seconds(5), expires_seconds=10, why="webhooks arrive while they matter"),
     Beat(task="payments.send_emails", every=_seconds(10), expires_seconds=30, why="receipts arrive while they matter"),
     Beat(
         task="payments.take_up_requeued", every=_seconds(10), expires_seconds=30, why="what staff requeued is done soon"

@@ -238,6 +238,24 @@ class EmailRefused(Conflict):
     code, status = "email_refused", 409
 
 
+class WebhookEndpointNotFound(NotFound):
+    """No such webhook endpoint."""
+
+    code, status = "webhook_endpoint_not_found", 404
+
+
+class WebhookDeliveryNotFound(NotFound):
+    """No such webhook delivery."""
+
+    code, status = "webhook_delivery_not_found", 404
+
+
+class WebhookRefused(Conflict):
+    """This cannot be done with this endpoint or delivery as it is."""
+
+    code, status = "webhook_refused", 409
+
+
 class TransferKnown(Conflict):
     """This transfer was booked before: for another payment, as nobody's, or with another amount."""
 

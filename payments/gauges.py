@@ -11,7 +11,7 @@ from django.utils import timezone
 from config.core.breaker import State
 from config.core.metrics import Gauge
 from ledger import chart, selectors
-from payments.models import Attempt, Dispute, GatewayAccount, MoneyCase, Notification, Payment, Refund
+from payments.models import Attempt, Dispute, GatewayAccount, MoneyCase, Notification, Payment, Refund, WebhookDelivery
 from payments.services import breakers, dispute_schedule, routes
 from payments.states import OPEN_DISPUTES, PAYABLE, AttemptStatus, NotificationStatus, PaymentStatus, RefundStatus
 
@@ -47,6 +47,9 @@ def read() -> Iterator[Gauge]:
     oldest = sending.aggregate(oldest=Min("created_at"))["oldest"]
     yield Gauge("reckoner_refund_oldest_pending_age_seconds", (now - oldest).total_seconds() if oldest else 0.0)
     yield from _disputes(now)
+    told = WebhookDelivery.objects.filter(status__in=[WebhookDelivery.Status.QUEUED, WebhookDelivery.Status.FAILED])
+    waits = told.aggregate(oldest=Min("created_at"))["oldest"]
+    yield Gauge("reckoner_webhook_oldest_pending_age_seconds", (now - waits).total_seconds() if waits else 0.0)
     since = now - timedelta(hours=24)
     customers = Payment.objects.filter(created_at__gte=since).aggregate(count=Count("customer", distinct=True))["count"]
     yield Gauge("active_users", customers)

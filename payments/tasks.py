@@ -21,6 +21,8 @@ from payments.services import (
     gateway_watch,
     notifications,
     refund_steps,
+    webhook_fan_out,
+    webhooks,
 )
 
 
@@ -92,6 +94,20 @@ def ask_disputes() -> int:
 def send_emails() -> int:
     """Send e-mails that are due."""
     return emails.send_due(at=clock.now())
+
+
+@shared_task(name="payments.fan_out_events")
+@jobs.job("fan_out_events")
+def fan_out_events() -> int:
+    """Make the webhook deliveries of new events."""
+    return webhook_fan_out.fan_out(at=clock.now())
+
+
+@shared_task(name="payments.send_webhooks")
+@jobs.job("send_webhooks")
+def send_webhooks() -> int:
+    """Send webhooks that are due."""
+    return webhooks.send_due(at=clock.now())
 
 
 @shared_task(name="payments.take_up_requeued")

@@ -17,10 +17,8 @@ from django.db import connection, transaction
 
 from config.core import clock, deadletters, faultpoints, jobs, kafka, metrics, outbox
 
-PRODUCER: Final = "reckoner"
 BATCH: Final = 1000
 LOCK: Final = "core.outbox.relay"
-_quoted: Final = json.encoder.encode_basestring_ascii
 UNHEARD_WAIT: Final = timedelta(seconds=10)
 
 # A row that waits holds back the later ones of its key and nobody else's.
@@ -161,18 +159,21 @@ def _parcel(row: Due, topics: tuple[str, ...]) -> kafka.Parcel:
         ("version", str(row.version)),
         ("occurred_at", row.occurred_at),
         ("sequence", str(row.sequence)),
-        ("producer", PRODUCER),
+        ("producer", outbox.PRODUCER),
         ("trace_id", row.trace_id),
         ("request_id", row.request_id),
     ]
     traceparent = row.traceparent or _traceparent(row.trace_id)
     if traceparent:
         headers.append(("traceparent", traceparent))
-    # Written out: json.dumps() of the head would take as long as everything else here together.
-    envelope = (
-        f'{{"event_id": {_quoted(row.event_id)}, "type": {_quoted(row.type)}, "version": {row.version}, '
-        f'"occurred_at": "{row.occurred_at}", "sequence": {row.sequence}, "producer": "{PRODUCER}", '
-        f'"trace_id": {_quoted(row.trace_id)}, "data": {row.data}}}'
+    envelope = outbox.envelope(
+        event_id=row.event_id,
+        type=row.type,
+        version=row.version,
+        occurred_at=row.occurred_at,
+        sequence=row.sequence,
+        trace_id=row.trace_id,
+        data=row.data,
     )
     return kafka.Parcel(number=row.position, key=row.key, topics=topics, value=envelope.encode(), headers=headers)
 

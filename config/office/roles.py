@@ -18,6 +18,7 @@ APPS: Final = ("core", "payments", "ledger", "settlements")
 _ORDERS: Final = (
     "payments.view_payment", "payments.view_attempt", "payments.view_capture", "payments.view_refund", "payments.view_order",
     "payments.view_shop", "payments.view_emailmessagelog", "payments.view_paymentmethod", "payments.view_dispute",
+    "payments.view_webhookdelivery",
 )  # fmt: skip
 _MONEY: Final = (
     *_ORDERS, "payments.view_moneycase", "payments.view_notification", "payments.view_gatewayaccount",
@@ -49,7 +50,8 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
         *_ORDERS, *_PIPES, "payments.view_notification", "payments.replay_notification", "payments.view_raw_notification",
         "payments.view_gatewayaccount", "payments.change_gatewayaccount", "payments.add_gatewayaccount",
         "payments.change_paymentmethod", "payments.add_paymentmethod", "payments.view_routingrule",
-        "payments.add_routingrule", "payments.change_routingrule", "payments.forget_customer",
+        "payments.add_routingrule", "payments.change_routingrule", "payments.forget_customer", "payments.view_webhookendpoint",
+        "payments.add_webhookendpoint", "payments.change_webhookendpoint", "payments.act_on_webhook",
     ),
     "auditor": (VIEW_EVERYTHING,),
     "api_admin": ("core.view_apikey", "core.add_apikey", "core.change_apikey"),

@@ -129,6 +129,13 @@ ALLOW_RAW_CARD_DATA = read.flag(env, "ALLOW_RAW_CARD_DATA", default=False)
 URL_ORDER_SERVICE = read.url(env, "URL_ORDER_SERVICE", default="")
 URL_PRODUCT_SERVICE = read.url(env, "URL_PRODUCT_SERVICE", default="")
 ORDER_SERVICE_TOKEN = env.str("ORDER_SERVICE_TOKEN", default="")
+WEBHOOK_INTERNAL_HOSTS = frozenset(env.list("WEBHOOK_INTERNAL_HOSTS", default=[]))
+"""Services of the house that webhooks may reach by plain http, on any port and at private addresses."""
+WEBHOOK_PORTS = read.ports(env, "WEBHOOK_PORTS", default="443")
+"""Ports that webhooks to everybody else may name."""
+WEBHOOK_CALLS_AT_ONCE = read.integer(env, "WEBHOOK_CALLS_AT_ONCE", default=16, at_least=2)
+WEBHOOK_CA_FILE = env.str("WEBHOOK_CA_FILE", default="")
+"""Further certificate authorities that receivers may be known by, as PEM: one's own."""
 NOTIFICATION_MAX_BYTES = 64 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 

@@ -4,9 +4,11 @@
 """
 
 from config.settings.base import *  # noqa: F403  # thin differences: everything else is base's
+from config.settings.base import WEBHOOK_INTERNAL_HOSTS
 
 SESSION_COOKIE_SECURE = False
 CSRF_COOKIE_SECURE = False
+WEBHOOK_INTERNAL_HOSTS = WEBHOOK_INTERNAL_HOSTS | {"localhost", "127.0.0.1"}  # a receiver you are writing
 EMAIL_TIMEOUT = 5
 # Nothing is collected: WhiteNoise finds files where the apps keep them.
 STATIC_ROOT = None

@@ -15,6 +15,7 @@ from config.settings.base import (
     PUBLIC_URL,
     SANDBOX_URL,
     TRUSTED_PROXIES,
+    WEBHOOK_INTERNAL_HOSTS,
 )
 
 if ENVIRONMENT not in ("production", "staging"):
@@ -25,6 +26,8 @@ if "*" in ALLOWED_HOSTS:
     raise ImproperlyConfigured("ALLOWED_HOSTS must name the hosts; '*' would trust any Host header.")
 if not KAFKA_BROKERS:
     raise ImproperlyConfigured("KAFKA_BROKERS is not set: host:9092[,host:9092].")
+if ENVIRONMENT == "production" and WEBHOOK_INTERNAL_HOSTS & {"localhost", "127.0.0.1", "::1"}:
+    raise ImproperlyConfigured("WEBHOOK_INTERNAL_HOSTS names this machine itself; name the services that are told.")
 for name, value in (
     ("FAULTPOINT", FAULTPOINT), ("DEMO_STAFF", DEMO_STAFF), ("SANDBOX_URL", SANDBOX_URL),
     ("ALLOW_RAW_CARD_DATA", ALLOW_RAW_CARD_DATA),

@@ -105,6 +105,16 @@ def rates(env: environ.Env, name: str, *, default: str) -> dict[str, tuple[float
     return result
 
 
+def ports(env: environ.Env, name: str, *, default: str) -> frozenset[int]:
+    """TCP ports: 443,8443."""
+    value: str = env.str(name, default=default)
+    if not re.fullmatch(r"\d{1,5}(,\d{1,5})*", value, re.ASCII) or not all(
+        0 < int(p) < 65536 for p in value.split(",")
+    ):
+        raise ImproperlyConfigured(f"{name} is {value!r}; write it like 443,8443.")
+    return frozenset(int(part) for part in value.split(","))
+
+
 def numbers(env: environ.Env, name: str, *, default: str) -> dict[str, float]:
     """A number above zero per word: fiuu.query:5,fiuu.refund_query:5."""
     result = {}

@@ -19,6 +19,8 @@ from payments.api import (
     progress,
     refunds,
     transfers,
+    webhook_deliveries,
+    webhook_endpoints,
 )
 from payments.api.compat import ledger as reference_ledger
 from payments.api.compat import payment as reference
@@ -71,6 +73,16 @@ urlpatterns = [
     path("api/v1/money-cases", cases.CaseList.as_view()),
     path("api/v1/money-cases/<own_id:case_id>", cases.CaseDetail.as_view()),
     path("api/v1/events", events.EventList.as_view()),
+    # --- webhooks out ------------------------------------------------------------------------------------------------
+    path("api/v1/webhook-endpoints", webhook_endpoints.EndpointList.as_view()),
+    path("api/v1/webhook-endpoints/<own_id:endpoint_id>", webhook_endpoints.EndpointDetail.as_view()),
+    path("api/v1/webhook-endpoints/<own_id:endpoint_id>/rotate-secret", webhook_endpoints.RotateSecret.as_view()),
+    path("api/v1/webhook-endpoints/<own_id:endpoint_id>/disable", webhook_endpoints.DisableEndpoint.as_view()),
+    path("api/v1/webhook-endpoints/<own_id:endpoint_id>/enable", webhook_endpoints.EnableEndpoint.as_view()),
+    path("api/v1/webhook-endpoints/<own_id:endpoint_id>/test", webhook_endpoints.TestEndpoint.as_view()),
+    path("api/v1/webhook-deliveries", webhook_deliveries.DeliveryList.as_view()),
+    path("api/v1/webhook-deliveries/<own_id:delivery_id>", webhook_deliveries.DeliveryDetail.as_view()),
+    path("api/v1/webhook-deliveries/<own_id:delivery_id>/retry", webhook_deliveries.RetryDelivery.as_view()),
     # --- the books ---------------------------------------------------------------------------------------------------
     path("api/v1/ledger/accounts", ledger.AccountList.as_view()),
     path("api/v1/ledger/accounts/<str:code>", ledger.AccountDetail.as_view()),

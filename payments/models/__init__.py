@@ -11,6 +11,7 @@ from payments.models.otp import OtpChallenge
 from payments.models.payment import Attempt, AttemptEvent, Capture, Payment
 from payments.models.refund import ClawBack, Refund, RefundLine
 from payments.models.routing import RoutingRule
+from payments.models.webhook import WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "Attempt",
@@ -36,4 +37,6 @@ __all__ = [
     "RoutingRule",
     "Shop",
     "ShopOrder",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

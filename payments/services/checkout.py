@@ -31,7 +31,7 @@ from payments.errors import (
 from payments.models import Attempt, AttemptEvent, Order, Payment, PaymentMethod
 from payments.order_draft import OrderDraft
 from payments.routing import Way
-from payments.services import accounts, attempts, background, locks, order_directory, orders, otp, routes
+from payments.services import accounts, attempts, background, locks, order_directory, orders, otp, routes, webhook_endpoints
 from payments.services.routes import Plan
 from payments.services.sending import UNREACHABLE, Opened, send
 from payments.states import PAYABLE, UNDECIDED, AttemptStatus, PaymentStatus
@@ -69,6 +69,8 @@ def create_payment(*, wish: NewPayment, at: datetime) -> Opened:
     the same request may be sent again.
     """
     _check_return_url(wish.return_url)
+    if wish.notify_url:
+        webhook_endpoints.check_url(wish.notify_url, field="notify_url")
     plan = Plan() if wish.channel else routes.plan(wish.method, at=at)
     try:
         opened = _open(wish=wish, plan=plan, at=at)

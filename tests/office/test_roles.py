@@ -25,6 +25,7 @@ ORDERS: Final = {
     "shop",
     "emailmessagelog",
     "paymentmethod",
+    "webhookdelivery",
 }
 MONEY: Final = ORDERS | {
     "moneycase",
@@ -48,6 +49,10 @@ DISPUTES: Final = {
     for deed in ("read-settlement", "open", "evidence", "contest", "accept", "end", "platform", "attach", "ask")
 }
 RULES: Final = {f"routingrule.{word}" for word in ("new", "edit", "remove")}
+HOOKS: Final = {
+    *(f"webhookendpoint.{deed}" for deed in ("new", "edit", "test", "rotate", "disable", "enable", "delete")),
+    "webhookdelivery.again",
+}
 LETTERS: Final = {"payment.resend", "emailmessagelog.resend"}
 
 SEES: Final[dict[str, set[str]]] = {
@@ -62,6 +67,7 @@ SEES: Final[dict[str, set[str]]] = {
         "notification",
         "gatewayaccount",
         "routingrule",
+        "webhookendpoint",
         "deadletter",
         "outboxevent",
         "jobrun",
@@ -83,7 +89,7 @@ DOES: Final[dict[str, set[str]]] = {
     "ops": {
         "notification.replay", "notification.raw", "deadletter.requeue", "deadletter.discard", "outboxevent.tell-again",
         "gatewayaccount.new", "gatewayaccount.edit", "gatewayaccount.test", "gatewayaccount.hold-open",
-        "gatewayaccount.hold-closed", "gatewayaccount.release", "paymentmethod.new", "paymentmethod.edit", *RULES,
+        "gatewayaccount.hold-closed", "gatewayaccount.release", "paymentmethod.new", "paymentmethod.edit", *RULES, *HOOKS,
         "order.forget", "retentionpolicy.days", "retentionpolicy.reset",
     },
     "auditor": set(),

@@ -11,7 +11,7 @@ from typing import Final
 from confluent_kafka import Producer
 from django.utils import timezone
 
-from config.core import kafka, relay
+from config.core import kafka, outbox, relay
 from config.core.models import OutboxEvent
 from config.office.bench import ground, server
 from config.office.bench.result import Check, Measured, Result, figure
@@ -137,7 +137,7 @@ def _message(number: int) -> tuple[str, bytes, list[tuple[str, str | bytes | Non
     }
     body = {
         **told,
-        "producer": relay.PRODUCER,
+        "producer": outbox.PRODUCER,
         "trace_id": trace,
         "data": {**data, "currency": "VND", "status": "PENDING"},
     }
@@ -148,5 +148,5 @@ def _message(number: int) -> tuple[str, bytes, list[tuple[str, str | bytes | Non
         ("occurred_at", told["occurred_at"]),
         ("sequence", "1"),
     )
-    ours = ("producer", relay.PRODUCER), ("trace_id", trace), ("request_id", f"req_{trace}"), ("traceparent", trace)
+    ours = ("producer", outbox.PRODUCER), ("trace_id", trace), ("request_id", f"req_{trace}"), ("traceparent", trace)
     return order, json.dumps(body).encode(), [(name, str(value)) for name, value in (*named, *ours)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,7 +15,7 @@ from config.core.money import Money
 from ledger.models import JournalEntry
 from payments.api import urls
 from payments.models import Attempt, Dispute, GatewayAccount, MoneyCase, Payment, PaymentMethod, Refund
-from payments.services import accounts, dispute_by_hand
+from payments.services import accounts, dispute_by_hand, webhook_endpoints, webhooks
 from tests import factories
 from tests.factories import ApiClient
 
@@ -96,6 +97,18 @@ MATRIX: Final = [
     Row("GET", "api/v1/money-cases", **SCOPED),
     Row("GET", "api/v1/money-cases/<own_id:case_id>", **SCOPED),
     Row("GET", "api/v1/events", **SCOPED),
+    Row("GET", "api/v1/webhook-endpoints", **SCOPED),
+    Row("POST", "api/v1/webhook-endpoints", **SCOPED_INVALID),
+    Row("GET", "api/v1/webhook-endpoints/<own_id:endpoint_id>", **SCOPED),
+    Row("PATCH", "api/v1/webhook-endpoints/<own_id:endpoint_id>", body={"description": "x"}, **SCOPED),
+    Row("POST", "api/v1/webhook-endpoints/<own_id:endpoint_id>/rotate-secret", **SCOPED),
+    Row("POST", "api/v1/webhook-endpoints/<own_id:endpoint_id>/test", **SCOPED | {"service": 201}),
+    Row("POST", "api/v1/webhook-endpoints/<own_id:endpoint_id>/disable", **SCOPED_INVALID),
+    Row("POST", "api/v1/webhook-endpoints/<own_id:endpoint_id>/enable", **SCOPED_INVALID),
+    Row("GET", "api/v1/webhook-deliveries", **SCOPED),
+    Row("GET", "api/v1/webhook-deliveries/<own_id:delivery_id>", **SCOPED),
+    Row("POST", "api/v1/webhook-deliveries/<own_id:delivery_id>/retry", **SCOPED_INVALID),
+    Row("DELETE", "api/v1/webhook-endpoints/<own_id:endpoint_id>", **SCOPED | {"service": 204}),
     Row("GET", "api/v1/ledger/accounts", **SCOPED),
     Row("GET", "api/v1/ledger/accounts/<str:code>", **SCOPED),
     Row("GET", "api/v1/ledger/accounts/<str:code>/statement", **SCOPED),
@@ -139,7 +152,13 @@ def world(
     payment = Payment.objects.get()
     system_client.send(f"/api/v1/payments/{payment.id}/refund", {"amount": "40000"})
     dispute = dispute_of(payment)
+    endpoint, _secret = webhook_endpoints.create(
+        url="https://hooks.example.com/", event_types=["*"], description="", actor="key:tests", at=timezone.now()
+    )
+    delivery = webhooks.send_test(endpoint_id=endpoint.id, actor="key:tests", at=timezone.now())
     return {
+        "<own_id:endpoint_id>": endpoint.id,
+        "<own_id:delivery_id>": delivery.id,
         "<own_id:payment_id>": payment.id,
         "<own_id:dispute_id>": dispute.id,
         "<own_id:refund_id>": Refund.objects.get().id,
@@ -204,10 +223,10 @@ def test_each_caller_gets_in_where_they_may_and_nowhere_else(kind: str, world: d
         path = row.path
         for placeholder, value in world.items():
             path = path.replace(placeholder, value)
-        if row.method == "POST":
-            answer = client.post(f"/{path}", row.body or {}, content_type="application/json")
-        else:
+        if row.method == "GET":
             answer = client.get(f"/{path}")
+        else:
+            answer = client.generic(row.method, f"/{path}", json.dumps(row.body or {}), content_type="application/json")
         got[row.method, row.path] = answer.status_code
         expected[row.method, row.path] = getattr(row, kind)
         if row.path not in PLAIN_VIEWS and answer.status_code >= 400:

@@ -1,0 +1,10 @@
+from django.db import migrations
+
+from config.office import roles
+
+
+class Migration(migrations.Migration):
+    """Operations keep webhook endpoints; whoever sees payments sees who was told of them."""
+
+    dependencies = [("office", "0005_roles_of_routes"), ("payments", "0013_webhooks")]
+    operations = [migrations.RunPython(roles.make, migrations.RunPython.noop)]
