@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from config.core.models import DeadLetter
 from config.core.retention import registry
 from config.core.retention.registry import Rule
-from payments.models import Attempt, EmailMessageLog, Notification, OtpChallenge, Payment, Refund
+from payments.models import Attempt, EmailMessageLog, Notification, OtpChallenge, Payment, Refund, WebhookDelivery
 from payments.services import cancellations, emails, notifications
 from payments.states import PAYABLE, NotificationStatus, PaymentStatus
 
@@ -112,6 +112,18 @@ def register() -> None:
             blank=ATTEMPT_BLANK,
             stamp="purged_at",
         ),
+        Rule(
+            name="webhook_deliveries",
+            title=_("Webhooks sent"),
+            takes=_("Webhooks that arrived or were given up: the rows are deleted. The events stay."),
+            why=_("Long enough to show a receiver what it was told, and to send it again."),
+            rows=lambda: WebhookDelivery.objects.filter(
+                status__in=[WebhookDelivery.Status.SENT, WebhookDelivery.Status.GIVEN_UP]
+            ),
+            age="created_at",
+            days=90,
+            least_days=14,
+        ),
     )
     registry.keep(
         "money facts are kept for ever",
@@ -127,6 +139,7 @@ def register() -> None:
         "set-up that payments point to", "payments.GatewayAccount", "payments.PaymentMethod", "payments.Shop",
         "payments.RoutingRule",
     )  # fmt: skip
+    registry.keep("whom we told, and with whose secret: a deleted one is only marked", "payments.WebhookEndpoint")
     registry.keep("one row a gateway: it does not grow", "payments.BreakerOverride")
 
 

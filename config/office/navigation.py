@@ -75,6 +75,7 @@ GROUPS: Final[tuple[tuple[Any, tuple[Entry, ...]], ...]] = (
         (
             (_("Gateway messages"), "inbox", "payments_notification_changelist", "", "payments.view_notification"),
             (_("E-mails"), "mail", "payments_emailmessagelog_changelist", "", "payments.view_emailmessagelog"),
+            (_("Webhooks out"), "send", "payments_webhookdelivery_changelist", "", "payments.view_webhookdelivery"),
             (_("Dead letters"), "report", "core_deadletter_changelist", "?status=open", "core.view_deadletter"),
             (_("Events"), "outbox", "core_outboxevent_changelist", "", "core.view_outboxevent"),
             (_("Jobs"), "schedule", "core_jobrun_changelist", "", "core.view_jobrun"),
@@ -100,6 +101,13 @@ GROUPS: Final[tuple[tuple[Any, tuple[Entry, ...]], ...]] = (
             (_("Channel catalogue"), "apps", "payments_channel_catalogue", "", "payments.view_paymentmethod"),
             (_("Gateways"), "hub", "payments_gatewayaccount_changelist", "", "payments.view_gatewayaccount"),
             (_("Routing rules"), "alt_route", "payments_routingrule_changelist", "", "payments.view_routingrule"),
+            (
+                _("Webhook endpoints"),
+                "webhook",
+                "payments_webhookendpoint_changelist",
+                "",
+                "payments.view_webhookendpoint",
+            ),
             (_("API keys"), "key", "core_apikey_changelist", "", "core.view_apikey"),
             (_("People"), "group", "core_user_changelist", "", "core.view_user"),
             (_("Audit trail"), "history", "core_auditentry_changelist", "", "core.view_auditentry"),

@@ -30,6 +30,8 @@ from payments.models import (
     Refund,
     Shop,
     ShopOrder,
+    WebhookDelivery,
+    WebhookEndpoint,
 )
 
 MAX_LENGTH: Final = 200
@@ -38,6 +40,7 @@ MAX_FOUND: Final = 50
 PREFIXES: Final[dict[str, type[Any]]] = {
     "pay": Payment, "att": Attempt, "cap": Capture, "re": Refund, "dp": Dispute, "case": MoneyCase, "ntf": Notification,
     "eml": EmailMessageLog, "ord": Order, "gwa": GatewayAccount, "dl": DeadLetter, "apr": Approval, "key": ApiKey,
+    "whe": WebhookEndpoint, "whd": WebhookDelivery,
 }  # fmt: skip
 
 

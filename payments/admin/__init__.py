@@ -13,6 +13,8 @@ from payments.admin import (
     payments,
     refunds,
     routing,
+    webhook_deliveries,
+    webhook_endpoints,
 )
 
 __all__ = [
@@ -28,4 +30,6 @@ __all__ = [
     "payments",
     "refunds",
     "routing",
+    "webhook_deliveries",
+    "webhook_endpoints",
 ]

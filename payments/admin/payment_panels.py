@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from django.utils.translation import gettext_lazy as _
 
 from config.core import masking
-from config.core.admin.cells import NOTHING, Cell, Tone, chip, identifier, link, listing, money, to, when
+from config.core.admin.cells import NOTHING, Cell, Tone, chip, clipped, identifier, link, listing, money, to, when
 from config.core.admin.panels import Facts, Panel, Table, columns, num
 from ledger.admin import t_accounts
 from payments.admin import timeline, words
@@ -30,6 +30,7 @@ def of(obj: Payment, *, can_see_books: bool) -> Sequence[Panel]:
         timeline.drawing(story),
         _messages(story),
         _emails(story),
+        _webhooks(story),
     )
 
 
@@ -192,3 +193,19 @@ def _emails(story: timeline.Story) -> Table:
     ]
     heads = columns(_("E-mail"), _("State"), num(_("Tries")), _("Promised"), _("Sent"))
     return Table(_("E-mails"), heads, rows, _("No e-mail was promised."))
+
+
+def _webhooks(story: timeline.Story) -> Table:
+    rows = [
+        (
+            to("payments_webhookdelivery", w.pk, w.event_type),
+            clipped(w.url),
+            words.state(w, words.WEBHOOK),
+            str(w.tries),
+            str(w.status_code or NOTHING),
+            when(w.sent_at),
+        )
+        for w in story.webhooks
+    ]
+    heads = columns(_("Webhook"), _("Address"), _("State"), num(_("Tries")), num(_("Answer")), _("Sent"))
+    return Table(_("Webhooks out"), heads, rows, _("Nobody was told over HTTP."))

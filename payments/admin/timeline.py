@@ -16,7 +16,17 @@ from config.core.models import AuditEntry, OutboxEvent
 from ledger.admin.t_accounts import title_of
 from ledger.models import JournalEntry
 from payments.admin import words
-from payments.models import Attempt, AttemptEvent, Dispute, EmailMessageLog, MoneyCase, Notification, Payment, Refund
+from payments.models import (
+    Attempt,
+    AttemptEvent,
+    Dispute,
+    EmailMessageLog,
+    MoneyCase,
+    Notification,
+    Payment,
+    Refund,
+    WebhookDelivery,
+)
 from payments.states import AttemptStatus
 
 
@@ -50,6 +60,7 @@ class Story:
     disputes: Sequence[Dispute]
     cases: Sequence[MoneyCase]
     emails: Sequence[EmailMessageLog]
+    webhooks: Sequence[WebhookDelivery]
     events: Sequence[OutboxEvent]
     audit: Sequence[AuditEntry]
 
@@ -82,6 +93,7 @@ def read(payment: Payment) -> Story:
         disputes=disputes,
         cases=cases,
         emails=list(payment.emails.order_by("created_at")[:100]),
+        webhooks=list(payment.webhooks.defer("body").order_by("created_at", "id")[:100]),
         events=list(OutboxEvent.objects.filter(aggregate_type="payment", aggregate_id=payment.pk).order_by("position")),
         audit=list(AuditEntry.objects.filter(objects).order_by("id")[:200]),
     )

@@ -9,12 +9,12 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from config.core.admin.cells import Text, Tone, chip
-from payments.models import Capture, EmailMessageLog, MoneyCase
+from payments.models import Capture, EmailMessageLog, MoneyCase, WebhookDelivery
 from payments.states import AttemptStatus, CaseStatus, DisputeStatus, NotificationStatus, PaymentStatus, RefundStatus
 
 Words = Mapping[str, tuple[Tone, Text]]
 P, A, R, N, C = PaymentStatus, AttemptStatus, RefundStatus, NotificationStatus, CaseStatus
-E, D = EmailMessageLog.Status, DisputeStatus
+E, D, W = EmailMessageLog.Status, DisputeStatus, WebhookDelivery.Status
 
 PAYMENT: Final[Words] = {
     P.PENDING: (Tone.CALM, _("Made, and not yet with a gateway.")),
@@ -99,6 +99,12 @@ EMAIL: Final[Words] = {
     E.SENT: (Tone.GOOD, _("The mail server took it.")),
     E.FAILED: (Tone.WARN, _("Will be tried again.")),
     E.DEAD: (Tone.BAD, _("Given up; a dead letter holds it.")),
+}
+WEBHOOK: Final[Words] = {
+    W.QUEUED: (Tone.BUSY, _("Will be sent soon.")),
+    W.SENT: (Tone.GOOD, _("The receiver said that it has it.")),
+    W.FAILED: (Tone.WARN, _("Will be tried again.")),
+    W.GIVEN_UP: (Tone.BAD, _("Given up; it can be sent again by hand.")),
 }
 CAPTURE: Final[Words] = {
     Capture.Disposition.APPLIED: (Tone.GOOD, _("Pays its payment.")),

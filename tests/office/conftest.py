@@ -27,8 +27,9 @@ from payments.models import (
     PaymentMethod,
     Refund,
     RoutingRule,
+    WebhookDelivery,
 )
-from payments.services import accounts, cod, refunds, reports
+from payments.services import accounts, cod, refunds, reports, webhook_endpoints, webhooks
 from payments.services.hearing import Heard
 from tests import factories
 
@@ -151,7 +152,7 @@ class Day:
 
 @pytest.fixture
 def day(paid: Payment, momo: PaymentMethod, person: Callable[..., User]) -> Day:
-    """A paid payment, one paid with a wrong amount, a refund that waits, a message, a dead letter, a job."""
+    """A paid payment, one paid with a wrong amount, a refund that waits, a message, a dead letter, a job, a webhook."""
     maker = person("finance_operator")
     held = open_payment(momo)
     attempt = held.attempts.get()
@@ -168,6 +169,11 @@ def day(paid: Payment, momo: PaymentMethod, person: Callable[..., User]) -> Day:
     JobRun.objects.create(name="ask_due", started_at=now(), finished_at=now(), last_success_at=now(), duration_ms=5)
     factories.ApiKeyFactory(secret="sk_test_kept_out_of_sight")
     RoutingRule.objects.create(position=1, account=momo.account, currency="VND", max_minor=5_000)
+    endpoint, _secret = webhook_endpoints.create(
+        url="https://hooks.example.com/day", event_types=["*"], description="", actor="system:tests", at=now()
+    )
+    delivery = webhooks.send_test(endpoint_id=endpoint.pk, actor="system:tests", at=now())
+    WebhookDelivery.objects.filter(pk=delivery.pk).update(status="given_up", payment=paid)
     assert refund.approval is not None
     return Day(paid, held, MoneyCase.objects.get(), refund, refund.approval, maker, message)
 

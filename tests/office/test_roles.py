@@ -50,7 +50,7 @@ DISPUTES: Final = {
 }
 RULES: Final = {f"routingrule.{word}" for word in ("new", "edit", "remove")}
 HOOKS: Final = {
-    *(f"webhookendpoint.{deed}" for deed in ("new", "edit", "test", "rotate", "disable", "enable", "delete")),
+    *(f"webhookendpoint.{deed}" for deed in ("new", "edit", "test", "rotate", "disable", "enable", "remove")),
     "webhookdelivery.again",
 }
 LETTERS: Final = {"payment.resend", "emailmessagelog.resend"}

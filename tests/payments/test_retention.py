@@ -13,8 +13,8 @@ from config.core import deadletters
 from config.core.retention import policies, purge, registry
 from ledger.models import JournalEntry, Posting
 from payments.errors import NotificationPurged
-from payments.models import Attempt, Capture, EmailMessageLog, Notification, Order, OtpChallenge, Payment, Refund
-from payments.services import consuming, emails, notifications
+from payments.models import Attempt, Capture, EmailMessageLog, Notification, Order, OtpChallenge, Payment, Refund, WebhookDelivery
+from payments.services import consuming, emails, notifications, webhook_endpoints, webhooks
 from payments.services.consuming import Handled, Message
 from tests import factories
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SECOND = timedelta(seconds=1)
 OURS = (
     "idempotency_keys", "refund_idempotency_keys", "gateway_messages", "refused_messages", "emails", "one_time_codes",
-    "attempt_details",
+    "attempt_details", "webhook_deliveries",
 )  # fmt: skip
 KEPT = (Payment, Refund, Attempt, Capture, Order, JournalEntry, Posting)
 
@@ -41,6 +41,11 @@ def told(pay: Any, order: Any, momo: Any, hear: Any) -> Payment:
     hear(momo.ipn(opened.attempt))
     EmailMessageLog.objects.update(status="sent", subject="Thank you, Lan", sent_at=timezone.now(), next_try_at=None)
     payment: Payment = Payment.objects.get()
+    endpoint, _secret = webhook_endpoints.create(
+        url="https://hooks.example.com/", event_types=["*"], description="", actor="tests", at=timezone.now()
+    )
+    webhooks.send_test(endpoint_id=endpoint.pk, actor="tests", at=timezone.now())
+    WebhookDelivery.objects.update(status="sent", next_try_at=None)
     OtpChallenge.objects.create(
         payment=payment, channel="email", amount_minor=1, currency="VND", payee="x", code_hash="x", status="passed",
         created_at=timezone.now(), ended_at=timezone.now(), expires_at=timezone.now(),

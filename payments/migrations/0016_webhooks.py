@@ -10,7 +10,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payments", "0012_disputes_named"),
+        ("payments", "0015_queued"),
     ]
 
     operations = [

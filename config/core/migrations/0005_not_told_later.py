@@ -6,5 +6,5 @@ TAKEN = "UPDATE core_outboxevent SET fanned_out_at = now() WHERE fanned_out_at I
 class Migration(migrations.Migration):
     """What happened before there were webhooks is told to nobody."""
 
-    dependencies = [("core", "0003_audit_v1")]
+    dependencies = [("core", "0004_retention")]
     operations = [migrations.RunSQL(TAKEN, migrations.RunSQL.noop)]
