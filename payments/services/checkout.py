@@ -31,7 +31,17 @@ from payments.errors import (
 from payments.models import Attempt, AttemptEvent, Order, Payment, PaymentMethod
 from payments.order_draft import OrderDraft
 from payments.routing import Way
-from payments.services import accounts, attempts, background, locks, order_directory, orders, otp, routes, webhook_endpoints
+from payments.services import (
+    accounts,
+    attempts,
+    background,
+    locks,
+    order_directory,
+    orders,
+    otp,
+    routes,
+    webhook_endpoints,
+)
 from payments.services.routes import Plan
 from payments.services.sending import UNREACHABLE, Opened, send
 from payments.states import PAYABLE, UNDECIDED, AttemptStatus, PaymentStatus

@@ -13,7 +13,17 @@ from config.core import deadletters
 from config.core.retention import policies, purge, registry
 from ledger.models import JournalEntry, Posting
 from payments.errors import NotificationPurged
-from payments.models import Attempt, Capture, EmailMessageLog, Notification, Order, OtpChallenge, Payment, Refund, WebhookDelivery
+from payments.models import (
+    Attempt,
+    Capture,
+    EmailMessageLog,
+    Notification,
+    Order,
+    OtpChallenge,
+    Payment,
+    Refund,
+    WebhookDelivery,
+)
 from payments.services import consuming, emails, notifications, webhook_endpoints, webhooks
 from payments.services.consuming import Handled, Message
 from tests import factories
