@@ -6,6 +6,7 @@ So nothing is sent twice, except calls an adapter marks `safe`, which ask and ch
 
 Three seams are set by whoever runs the adapters; this module imports neither Django nor a metrics library:
 `before_request` (may assert that no database transaction is open), `admit` (a circuit breaker's say) and `on_call`.
+A fourth, `sleep`, is for tests.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from gateways import addresses, connections
 from gateways.connections import Deadline
 from gateways.errors import GatewayUnavailable
 
+sleep: Callable[[float], None] = time.sleep
+"""Waits so many seconds between two tries of one call."""
 before_request: Callable[[], None] | None = None
 """Called before any byte is sent, e.g. to assert that no database transaction is open. What it raises, passes through."""
 admit: Callable[[str, str], None] | None = None
@@ -189,7 +192,7 @@ class HttpClient:
                 total = min(self.timeouts.total, _limit.get())
                 if not safe or failures >= self.retries.tries or time.monotonic() - started >= total:
                     raise
-                time.sleep(self.retries.pause(failures))
+                sleep(self.retries.pause(failures))
 
     def _try(self, call: _Call, body: bytes) -> Reply:
         started = time.monotonic()

@@ -44,7 +44,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Long tests wait for --soak; what needs a browser or a broker says so when there is none."""
+    """Long tests wait for --soak; what needs a browser or a broker says so when there is none.
+
+    The longest of all, in tests/properties, begin first: a worker that came to them at the end would work on alone.
+    """
+    items.sort(key=lambda item: "properties" not in item.path.parts)
     long = [item for item in items if item.get_closest_marker("soak")]
     if long and not config.getoption("--soak"):
         config.hook.pytest_deselected(items=long)
@@ -97,6 +101,12 @@ def _assert_no_transaction_of_ours() -> None:
 def _no_network_in_a_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
     """Any call to a gateway while a service holds a transaction open fails the test."""
     monkeypatch.setattr(http, "before_request", _assert_no_transaction_of_ours)
+
+
+@pytest.fixture(autouse=True)
+def _no_pause_between_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A question that a gateway left open is repeated at once; tests/gateways/test_http.py looks at the pauses."""
+    monkeypatch.setattr(http, "sleep", lambda seconds: None)
 
 
 @pytest.fixture(scope="session")

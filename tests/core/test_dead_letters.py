@@ -164,7 +164,10 @@ def test_a_payload_too_large_for_the_brokers_is_left_out_of_the_copy(brokers: Br
     assert len(DeadLetter.objects.get().payload["blob"]) == 1_100_000
 
 
-def test_without_brokers_a_letter_waits_for_its_copy(brokers: Brokers, producer: Producer):
+def test_without_brokers_a_letter_waits_for_its_copy(
+    brokers: Brokers, producer: Producer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(kafka, "PROBE_SECONDS", 0.5)
     bury()
     brokers.down()
     from_here = kafka.producer(**{"delivery.timeout.ms": 500})

@@ -10,6 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from config.core import deadletters, kafka
+from config.core.management.commands import create_topics
 from config.core.models import AuditEntry, DeadLetter, OutboxEvent, User
 from tests.core.brokers import AT, Brokers, Teller
 
@@ -118,7 +119,8 @@ def test_topics_that_are_missing_are_said(brokers: Brokers):
     assert {word for topic, word in outcome.items() if topic != "payout.paid"} == {"exists"}
 
 
-def test_without_brokers_create_topics_says_so(brokers: Brokers):
+def test_without_brokers_create_topics_says_so(brokers: Brokers, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(create_topics, "ANSWER_SECONDS", 0.5)
     brokers.down()
 
     with pytest.raises(CommandError, match="do not answer") as failed:

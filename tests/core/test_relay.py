@@ -274,7 +274,8 @@ def test_a_topic_without_a_leader_costs_no_try_and_holds_back_nobody_else(broker
 
 
 # --- What breaks -----------------------------------------------------------------------------------------------------
-def test_an_outage_costs_no_row_a_try(brokers: Brokers, tell: Teller):
+def test_an_outage_costs_no_row_a_try(brokers: Brokers, tell: Teller, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(kafka, "PROBE_SECONDS", 0.5)
     impatient = kafka.producer(**{"delivery.timeout.ms": 2000, "reconnect.backoff.max.ms": 200})
     brokers.create_topic("invoice.issued")
     told = [tell("order-1") for _ in range(3)]

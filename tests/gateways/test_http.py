@@ -251,6 +251,18 @@ def test_no_question_is_repeated_once_the_time_is_up(peer) -> None:
     assert len(far.requests) == 1
 
 
+def test_between_two_tries_there_is_a_pause(peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    paused: list[float] = []
+    monkeypatch.setattr(http, "sleep", paused.append)
+    far = peer(answering(b"HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\n{}"))
+
+    with pytest.raises(GatewayUnavailable):
+        post(far.url, safe=True, retries=Retries(tries=3, base_seconds=0.5, cap_seconds=0.75))
+
+    assert len(paused) == 2
+    assert [seconds <= bound for seconds, bound in zip(paused, (0.5, 0.75), strict=True)] == [True, True]
+
+
 def test_pauses_grow_stay_bounded_and_are_random() -> None:
     retries = Retries(tries=9, base_seconds=1.0, cap_seconds=4.0)
 

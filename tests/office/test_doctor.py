@@ -123,7 +123,8 @@ def test_without_postgresql_the_rest_is_looked_at_and_what_could_not_be_is_named
 
 
 # --- Stores ------------------------------------------------------------------------------------------------------------
-def test_brokers_that_are_away_are_a_problem_and_none_configured_is_a_warning(settings: Any):
+def test_brokers_that_are_away_are_a_problem_and_none_configured_is_a_warning(settings: Any, monkeypatch: Any):
+    monkeypatch.setattr(stores, "KAFKA_SECONDS", 0.5)
     settings.KAFKA_BROKERS = "127.0.0.1:9"
     assert states(stores.kafka_brokers(now())) == [("Kafka", State.PROBLEM)]
 

@@ -48,7 +48,8 @@ from payments.states import OPEN_ATTEMPTS, OPEN_DISPUTES, PaymentStatus, RefundS
 from tests import factories
 from tests.payments.conftest import MomoDriver
 
-pytestmark = pytest.mark.django_db
+# What it runs is counted by the services' own tests, and counting costs as much again.
+pytestmark = [pytest.mark.django_db, pytest.mark.no_cover]
 
 
 HOLDING = set(RefundStatus) - {RefundStatus.FAILED, RefundStatus.REJECTED, RefundStatus.CANCELLED}

@@ -31,6 +31,9 @@ from tests import factories, stores
 from tests.factories import ApiClient
 from tests.payments.conftest import ACCESS_KEY, NOWHERE, PARTNER, SECRET_KEY, MomoDriver
 
+pytestmark = (
+    pytest.mark.no_cover
+)  # its lines are counted by the tests of each operation, and counting costs as much again
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

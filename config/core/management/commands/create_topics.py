@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from config.core import kafka
 
 UNREACHABLE = 6
+ANSWER_SECONDS: Final = 10.0
 
 
 class Command(BaseCommand):
@@ -29,7 +30,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         admin = AdminClient(kafka.common_options())
         try:
-            existing = set(admin.list_topics(timeout=10).topics)
+            existing = set(admin.list_topics(timeout=ANSWER_SECONDS).topics)
         except KafkaException as error:
             raise CommandError(f"The brokers do not answer: {error.args[0].str()}", returncode=UNREACHABLE) from None
         missing = [name for name in kafka.all_topics() if name not in existing]
@@ -54,7 +55,7 @@ class Command(BaseCommand):
 def _create(admin: AdminClient, names: list[str], partitions: int, replication: int) -> dict[str, str]:
     topics = [NewTopic(name, num_partitions=partitions, replication_factor=replication) for name in names]
     outcome = {}
-    for name, future in admin.create_topics(topics, request_timeout=10).items():
+    for name, future in admin.create_topics(topics, request_timeout=ANSWER_SECONDS).items():
         try:
             future.result()
             outcome[name] = "created"
