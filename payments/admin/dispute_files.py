@@ -65,17 +65,18 @@ def _read(data: Mapping[str, Any]) -> DisputeFile:
 def _preview(obj: Any, data: Mapping[str, Any]) -> Sequence[Panel]:
     file = _read(data)
     heads = columns(
-        num(_("Row")), _("When"), _("Gateway's number"), _("Line"), num(_("Amount")), num(_("Fee")),
-        _("What it would do"), _("Payment"),
+        num(_("Row")), _("What it would do"), num(_("Amount")), num(_("Fee")), _("Payment"), _("When"),
+        _("Gateway's number"), _("Line"),
     )  # fmt: skip
     told = ", ".join(f"{VERDICTS[Verdict(word)][0]}: {number(count)}" for word, count in sorted(file.counts.items()))
     others = number(sum(file.others.values()))
     title = _t("%(file)s: what its lines about disputes would do (%(told)s)") % {"file": file.name, "told": told or "0"}
-    rest = _t("%(others)s lines are not about disputes and are left alone.") % {"others": others}
+    notes = [_t("%(others)s lines are not about disputes and are left alone.") % {"others": others}]
     if len(file.lines) > SHOWN:
-        rest = _t("The first %(shown)s of %(all)s.") % {"shown": SHOWN, "all": number(len(file.lines))} + " " + rest
+        notes.append(_t("The first %(shown)s of %(all)s.") % {"shown": SHOWN, "all": number(len(file.lines))})
     empty = _t("No line of this file is about a dispute; %(others)s are about other things.") % {"others": others}
-    return (Table(title, heads, [_row(one) for one in file.lines[:SHOWN]], empty, more=rest if file.lines else ""),)
+    whole = ". ".join([title, *notes]) if file.lines else file.name
+    return (Table(whole, heads, [_row(one) for one in file.lines[:SHOWN]], empty),)
 
 
 def _row(one: Planned) -> tuple[Any, ...]:
@@ -83,13 +84,13 @@ def _row(one: Planned) -> tuple[Any, ...]:
     said = line.dispute_id or line.gateway_transaction_id or line.reference
     return (
         str(line.row),
+        chip(word, tone),
+        money(line.gross),
+        money(line.fee, dash_zero=True),
+        to("payments_payment", one.payment_id) if one.payment_id else NOTHING,
         when(line.occurred_at),
         clipped(said, 28) if said else NOTHING,
         _("money taken") if line.kind is LineKind.DISPUTE else _("money returned"),
-        money(line.gross),
-        money(line.fee, dash_zero=True),
-        chip(word, tone),
-        to("payments_payment", one.payment_id) if one.payment_id else NOTHING,
     )
 
 

@@ -67,6 +67,7 @@ def test_a_file_is_looked_at_and_then_applied_without_choosing_it_again(
     preview = send(operator, account, file=sheet(*rows), _preview="1")
 
     assert (preview.status_code, words[1] in preview.text, paid_one.pk in preview.text) == (200, True, True)
+    assert {"en": "1 lines are not about disputes", "vi": "1 dòng không về tranh chấp"}[language] in preview.text
     assert not Dispute.objects.exists()
     kept = preview.text.partition('name="kept" value="')[2].partition('"')[0]
     answer = send(operator, account, kept=kept)
