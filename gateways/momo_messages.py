@@ -116,6 +116,7 @@ def payment_report(
         occurred_at=time_of(number_in(values["responseTime"])),
         code=str(code),
         message=str(values["message"]),
+        channel=text_in(values.get("payType")),
         raw=masked(values),
         refunds=refunds,
     )

@@ -55,6 +55,7 @@ class Report:
     code: str = ""
     message: str = ""
     event_id: str = ""  # the gateway's own id of this message, where it has one
+    channel: str = field(default="", compare=False)  # by what it was paid, in the gateway's own word, where it told
     raw: Mapping[str, object] = field(default_factory=dict)
     others: tuple[Report, ...] = ()  # more money by the same reference that the same answer told of
     refunds: tuple[Report, ...] = ()  # refunds of this payment that the same answer told of

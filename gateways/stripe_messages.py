@@ -233,8 +233,21 @@ def _payment(
         code=text_in(error.get("decline_code")) or text_in(error.get("code")) or text_in(data.get("status")),
         message=text_in(error.get("message"))[:MAX_TEXT],
         event_id=event_id,
+        channel=_paid_by(data),
         raw=masked(data),
     )
+
+
+def _paid_by(data: Mapping[str, object]) -> str:
+    """The kind of payment method of the last charge, or the only one that was offered."""
+    inner = data.get("payment_intent")
+    intent: Mapping[str, object] = inner if isinstance(inner, Mapping) else data
+    charge = intent.get("latest_charge")
+    details = (charge if isinstance(charge, Mapping) else intent).get("payment_method_details")
+    if isinstance(details, Mapping):
+        return text_in(details.get("type"))
+    offered = intent.get("payment_method_types")
+    return text_in(offered[0]) if isinstance(offered, list) and len(offered) == 1 else ""
 
 
 def _with_status(report: Report, status: ReportStatus) -> Report:

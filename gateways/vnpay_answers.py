@@ -73,6 +73,7 @@ def payment_report(reference: str, data: Mapping[str, object], *, status: Report
         occurred_at=messages.time_in(data.get("vnp_PayDate")),
         code=code,
         message=text,
+        channel=messages.plain(data.get("vnp_BankCode")) or messages.plain(data.get("vnp_CardType")),
         raw=messages.masked(data),
     )
 

@@ -82,6 +82,7 @@ def invoice_report(data: Mapping[str, Any]) -> Report:
         occurred_at=(values.time_in(data.get("paid_at")) if is_paid else None) or values.time_in(data.get("updated")),
         code=word,
         event_id=f"{INVOICE}/{identifier}/{word}",
+        channel=values.text_in(data.get("payment_channel")) or values.text_in(data.get("payment_method")),
         raw={"object": INVOICE, **values.masked(data)},
     )
 
@@ -115,6 +116,7 @@ def payment_report(data: Mapping[str, Any]) -> Report:
         code=failed or word,
         message=codes.failure(failed).value if failed else "",
         event_id=f"{PAYMENT}/{identifier}/{word}",
+        channel=values.text_in(data.get("channel_code")),
         raw={"object": PAYMENT, **values.masked(data)},
     )
 

@@ -188,6 +188,7 @@ def payment_report(reference: str, status: ReportStatus, data: Mapping[str, obje
         occurred_at=time_of(number_in(data.get("server_time"))),
         code=code,
         message=text_in(data.get("sub_return_message")) or text_in(data.get("return_message")),
+        channel=str(number_in(data.get("channel")) or ""),
         raw=masked(data),
     )
 

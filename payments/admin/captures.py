@@ -127,6 +127,7 @@ class CaptureAdmin(ReadOnlyAdmin):
                 (_("Id"), identifier(obj.pk)),
                 (_("Payment"), self.of_payment(obj)),
                 (_("Attempt"), to("payments_attempt", obj.attempt_id) if obj.attempt_id else NOTHING),
+                (_("Paid by"), obj.channel or NOTHING),
                 (_("Heard"), when(obj.created_at, seconds=True)),
                 (_("Journal"), link(listing("ledger_journalentry", q=obj.journal_reference), obj.journal_reference)),
             ),

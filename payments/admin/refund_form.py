@@ -87,7 +87,7 @@ class RefundForm(ReasonForm):
             route: Any = self.fields["route"]
             route.choices, route.required = [(Refund.Route.BANK.value, Refund.Route.BANK.label)], True
             route.help_text = _t(
-                "This gateway cannot send money back. A refund by bank always waits for a second person."
+                "The gateway cannot send back what was paid this way. A refund by bank always waits for a second person."
             )
         for number, unit in enumerate(self.units):
             self.fields[f"line_{number}"] = forms.CharField(

@@ -310,6 +310,9 @@ class Capture(models.Model):
     amount_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)
     disposition = models.CharField(max_length=8, choices=Disposition.choices)
+    channel = models.CharField(
+        max_length=60, blank=True, default="", db_default=""
+    )  # paid by this, as its gateway told
     journal_reference = models.CharField(max_length=200)
     occurred_at = models.DateTimeField()
     created_at = models.DateTimeField()

@@ -9,7 +9,7 @@ from typing import Final
 
 from django.conf import settings
 
-from gateways import registry
+from gateways import channels, registry
 from gateways.base import Gateway
 from payments.errors import MethodNotFound
 from payments.models import Capture, GatewayAccount, PaymentMethod, RoutingRule
@@ -50,8 +50,13 @@ def of(account: GatewayAccount) -> Gateway:
 
 
 def can_refund(capture: Capture) -> bool:
-    """Whether the gateway that took this money can send it back."""
+    """Whether the gateway that took this money can send it back.
+
+    By the channel that it was truly paid by, where the gateway told one that its catalogue lists: a page may offer many.
+    """
     channel = capture.attempt.used_channel if capture.attempt else ""
+    if capture.channel and channels.find(capture.account.gateway, capture.channel):
+        channel = capture.channel
     return of(capture.account).can_refund(channel)
 
 

@@ -16,13 +16,13 @@ def is_new(capture: Capture) -> bool:
         cursor.execute(
             """
             INSERT INTO payments_capture (id, account_id, gateway_transaction_id, attempt_id, payment_id, amount_minor,
-                currency, disposition, journal_reference, occurred_at, created_at)
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                currency, disposition, channel, journal_reference, occurred_at, created_at)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
             ON CONFLICT (account_id, gateway_transaction_id) DO NOTHING
             """,
             [
                 capture.id, capture.account_id, capture.gateway_transaction_id, capture.attempt_id, capture.payment_id,
-                capture.amount_minor, capture.currency, capture.disposition, capture.journal_reference,
+                capture.amount_minor, capture.currency, capture.disposition, capture.channel, capture.journal_reference,
                 capture.occurred_at, capture.created_at,
             ],
         )  # fmt: skip

@@ -73,6 +73,12 @@ def _request(*, wish: NewRefund, at: datetime) -> Requested:
     parts = _parts(payment, wish.amount, wish.lines)
     faultpoints.reach("refund.asked")
     route = wish.route or _route(capture)
+    if route == Refund.Route.GATEWAY and not accounts.can_refund(capture):
+        raise RefundRefused(
+            "What was paid this way cannot go back through its gateway: send it by bank transfer.",
+            field="route",
+            facts={"channel": capture.channel, "route": str(Refund.Route.BANK)},
+        )
     refund = _begin(payment, capture, parts, wish, route=route, at=at)
     if refund_approval.is_needed(refund.amount, route):
         refund_approval.ask(refund, maker=wish.maker, at=at)

@@ -81,6 +81,7 @@ def _take_money(report: Report, heard: Heard, payment: Payment | None, attempt: 
         amount_minor=report.money.minor,
         currency=report.money.currency,
         disposition=Capture.Disposition.HELD if problem else Capture.Disposition.APPLIED,
+        channel=report.channel[:60] if report.channel.isprintable() else "",
         journal_reference=f"cap:{heard.account.code}:{report.gateway_transaction_id}",
         occurred_at=report.occurred_at or heard.at,
         created_at=heard.at,

@@ -15,6 +15,7 @@ from config.core import faultpoints
 from gateways.sandbox.faults import Fault
 from gateways.sandbox.provider import Outcome
 from gateways.sandbox.state import Stage
+from payments.admin import timeline
 from payments.errors import GatewayRefused, GatewayTimeout
 from payments.models import Attempt, MoneyCase, Payment, PaymentMethod
 from payments.services import checkout, closing, expiry
@@ -115,6 +116,8 @@ def test_a_page_of_a_cancelled_payment_is_closed_after_the_commit(hosted: Page, 
 
     assert (hosted.stage, hosted.notes) == (Stage.EXPIRED, ["closed at the gateway"])
     assert (hosted.row.status, hosted.row.close_at) == (AttemptStatus.CANCELLED, None)
+    told = timeline.drawing(timeline.read(Payment.objects.get())).data
+    assert [one.note for one in told].count("closed at the gateway") == 1
 
 
 def test_a_page_that_was_left_for_another_method_is_closed(

@@ -15,7 +15,7 @@ from config.core.money import Money
 from gateways.sandbox.faults import Fault
 from gateways.sandbox.provider import Outcome
 from gateways.sandbox.state import Stage
-from payments.errors import GatewayTimeout
+from payments.errors import GatewayTimeout, RefundRefused
 from payments.models import Attempt, Dispute, MoneyCase, Notification, Payment, PaymentMethod, Refund
 from payments.services import checkout, expiry, gateway_watch, refund_steps, refunds
 from payments.services.gateway_watch import Verdict
@@ -279,6 +279,41 @@ def test_money_of_a_channel_that_cannot_be_refunded_goes_back_by_bank(
 
     assert made.route == Refund.Route.BANK
     assert xendit.refunds(attempt) == []
+
+
+def test_what_the_customer_chose_on_the_page_decides_whether_it_can_go_back(
+    pay: Any, order: Any, xendit: Any, xendit_method: PaymentMethod, webhook: Any, at: Any
+) -> None:
+    """The method offers all channels; the payer took a virtual account, which Xendit cannot refund."""
+    attempt = pay(order(), method=xendit_method, at=at).attempt
+    xendit.invoice(attempt).fields |= {"payment_method": "BANK_TRANSFER", "payment_channel": "BIDV"}
+    assert webhook(xendit.paid(attempt)).status_code == 200
+    assert Payment.objects.get().captures.get().channel == "BIDV"
+
+    with pytest.raises(RefundRefused) as caught:
+        wish = NewRefund(
+            payment_id=attempt.payment_id, amount=Money(40_000, "VND"), actor="system:tests", route=Refund.Route.GATEWAY
+        )
+        refunds.request_refund(wish=wish, at=at)
+    assert (caught.value.field, caught.value.facts) == ("route", {"channel": "BIDV", "route": "bank"})
+    assert (Refund.objects.count(), Payment.objects.get().refunding_minor) == (0, 0)
+
+    made = ask_back(attempt, 40_000, at=at)
+    assert (made.route, xendit.refunds(attempt)) == (Refund.Route.BANK, [])
+
+
+@pytest.mark.parametrize("channel", ["ZALOPAY", "SOMETHING_NEW"])
+def test_what_can_go_back_or_what_nobody_listed_is_sent_back_by_the_gateway(
+    pay: Any, order: Any, xendit: Any, xendit_method: PaymentMethod, webhook: Any, at: Any, channel: str
+) -> None:
+    attempt = pay(order(), method=xendit_method, at=at).attempt
+    xendit.invoice(attempt).fields |= {"payment_method": "EWALLET", "payment_channel": channel}
+    webhook(xendit.paid(attempt))
+
+    made = ask_back(attempt, 40_000, at=at)
+
+    assert (Payment.objects.get().captures.get().channel, made.route) == (channel, Refund.Route.GATEWAY)
+    assert len(xendit.refunds(attempt)) == 1
 
 
 # --- disputes --------------------------------------------------------------------------------------------------------
