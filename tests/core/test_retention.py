@@ -14,7 +14,7 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
-from config.core import deadletters, jobs
+from config.core import deadletters, jobs, scrape
 from config.core.errors import InvalidInput
 from config.core.models import AuditEntry, DeadLetter, InboxClaim, JobRun, RetentionPolicy, RetentionRun, User
 from config.core.retention import overdue, policies, purge, registry
@@ -310,6 +310,20 @@ def test_a_missed_night_counts_only_while_something_waits_for_it() -> None:
     assert overdue.missed(at=NOW) == []
     JobRun.objects.update(last_success_at=NOW - timedelta(days=3))
     assert overdue.missed(at=NOW) == ["dead_letters"]
+
+
+def test_what_went_and_when_is_a_metric() -> None:
+    letter("older")
+    purge.purge(at=NOW, only=["dead_letters"])
+    finished = RetentionRun.objects.get().finished_at
+    assert finished is not None
+
+    scrape.forget()
+    page = scrape.page().decode()
+
+    assert re.search(r'^reckoner_retention_rows_total\{policy="dead_letters"\} [1-9]', page, re.M)
+    (told,) = re.findall(r'^reckoner_retention_last_run_timestamp_seconds\{policy="dead_letters"\} (\S+)', page, re.M)
+    assert float(told) == pytest.approx(finished.timestamp(), abs=1)
 
 
 # --- Every model -------------------------------------------------------------------------------------------------------
