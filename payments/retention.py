@@ -10,14 +10,10 @@ from config.core.retention import registry
 from config.core.retention.registry import Rule
 from payments.models import Attempt, EmailMessageLog, Notification, OtpChallenge, Payment, Refund, WebhookDelivery
 from payments.services import cancellations, emails, notifications
+from payments.services.forgetting import ATTEMPT_BLANK, EMAIL_BLANK, MESSAGE_BLANK
 from payments.states import PAYABLE, NotificationStatus, PaymentStatus
 
 N, S = NotificationStatus, EmailMessageLog.Status
-
-MESSAGE_BLANK: dict[str, object] = {"query": "", "headers": {}, "proof": "", "body": "", "remote_ip": None, "error": ""}
-"""What goes of a gateway's message; its dedupe key stays, so the same bytes are still a duplicate."""
-EMAIL_BLANK: dict[str, object] = {"recipient": "", "subject": "", "error": ""}
-ATTEMPT_BLANK: dict[str, object] = {"request": {}, "response": {}}
 
 
 def register() -> None:

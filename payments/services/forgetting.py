@@ -18,8 +18,12 @@ from config.core.errors import InvalidInput
 from config.core.models import Approval, User
 from payments.errors import CustomerBusy, CustomerNotFound
 from payments.models import Attempt, Dispute, EmailMessageLog, MoneyCase, Notification, Order, Payment, Refund
-from payments.retention import ATTEMPT_BLANK, EMAIL_BLANK, MESSAGE_BLANK
 from payments.states import OPEN_DISPUTES, PAYABLE, CaseStatus, NotificationStatus, PaymentStatus
+
+MESSAGE_BLANK: dict[str, object] = {"query": "", "headers": {}, "proof": "", "body": "", "remote_ip": None, "error": ""}
+"""What goes of a gateway's message; its dedupe key stays, so the same bytes are still a duplicate."""
+EMAIL_BLANK: dict[str, object] = {"recipient": "", "subject": "", "error": ""}
+ATTEMPT_BLANK: dict[str, object] = {"request": {}, "response": {}}
 
 ACTION: Final = "customer.forget"
 
