@@ -256,6 +256,11 @@ class Attempt(models.Model):
         """Whether the background opens it. A queued attempt without a moment waits for a one-time code instead."""
         return self.status == AttemptStatus.QUEUED and self.next_send_at is not None
 
+    @property
+    def sent_at(self) -> datetime:
+        """About when its gateway was called, which the background may do long after the attempt was made."""
+        return self.updated_at if self.sends and self.status in states.UNDECIDED else self.created_at
+
     def move_to(self, status: AttemptStatus, *, at: datetime) -> None:
         """Change the status, in memory; the caller holds the payment's lock and saves. Raises IllegalTransition."""
         if status not in states.ATTEMPT_TRANSITIONS[self.status]:

@@ -58,7 +58,7 @@ def ask(attempt: Attempt, *, source: AttemptEvent.Source, at: datetime, actor: s
             QueryRequest(
                 reference=attempt.gateway_reference,
                 money=attempt.amount,
-                created_at=attempt.created_at,
+                created_at=attempt.sent_at,
                 gateway_transaction_id=attempt.gateway_transaction_id,
                 expires_at=attempt.expires_at,
             )

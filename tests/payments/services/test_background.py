@@ -258,6 +258,20 @@ def test_an_unknown_outcome_is_asked_about_and_never_sent_again(pay: Any, order:
     assert opened_at_momo(momo) == [attempt.gateway_reference]
 
 
+def test_a_gateway_is_asked_from_when_it_was_called_and_not_from_when_the_attempt_was_made(
+    pay: Any, order: Any, momo: Any, at: datetime
+) -> None:
+    momo.fault(Fault.ERROR_500_AFTER_ACCEPT, operation="create", scope="operation", count=1)
+    pay(order(), at=at)
+    late = at + timedelta(minutes=70)
+    assert Attempt.objects.get().sent_at == at
+
+    background.open_due(at=late)
+
+    attempt = Attempt.objects.get()
+    assert (attempt.status, attempt.created_at, attempt.sent_at) == (S.UNKNOWN, at, late)
+
+
 # --- What never left us ----------------------------------------------------------------------------------------------
 def test_what_never_left_us_is_sent_again_later_and_later(pay: Any, order: Any, unreachable: Any, at: datetime) -> None:
     pay(order(), at=at)
