@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import zlib
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from gateways.sandbox.momo import PUBLISHED
 from gateways.sandbox.state import Payment as AtTheGateway
 from gateways.sandbox.state import Stage
 from tests.flows.stack import Stack
+from tests.receiver import receiving
 
 AMOUNT: Final = 960_000
 GOODS: Final = (500_000, 460_000)
@@ -114,6 +116,19 @@ def paid(market: Market) -> None:
     opened = market.open()
     market.pays(opened)
     market.stack.settle()
+    assert market.status(opened) == "succeeded"
+
+
+def told_over_http(market: Market) -> None:
+    """Paid, and its notify_url hears of it: at least once, always the same, under one id."""
+    with receiving() as receiver:
+        wish = {**market.order(), "payment_method": "momo", "notify_url": f"{receiver.url}/merchant"}
+        opened = market.stack.post("/api/v1/payments", wish, key=f"open-{market.orders}told")
+        market.pays(opened)
+        market.stack.settle()
+    heard = {(one.headers["webhook-id"], one.body) for one in receiver.heard}
+    assert len(heard) == 1
+    assert [json.loads(body)["data"]["payment_id"] for _id, body in heard] == [opened["payment_id"]]
     assert market.status(opened) == "succeeded"
 
 

@@ -52,6 +52,9 @@ PAIRS: Final[tuple[Pair, ...]] = (
     *_each(scenes.prepared_late, WORKER, "queued.put_off", "queued.given_up", "deadletter.buried", "queued.requeued"),
     *_each(scenes.charged, WEB, "card.asked", "card.charged"),
     *_each(scenes.paid, WORKER, "email.claimed", "email.sent", "email.noted"),
+    *_each(
+        scenes.told_over_http, WORKER, "webhook.fanned_out", "webhook.claimed", "webhook.sent", "webhook.noted"
+    ),
     *_each(scenes.paid, RELAY, "relay.read", "relay.delivered", "relay.marked"),
     *_each(scenes.paid_unheard, WORKER, "query.answered", "query.applied", *APPLYING),
     *_each(

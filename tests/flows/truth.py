@@ -23,6 +23,7 @@ TRANSIENT: Final = {
     "payments_dispute": "status IN ('opened', 'needs_response', 'under_review') OR answer_state IN ('sending', 'unknown')",
     "payments_notification": "status IN ('received', 'verified', 'retrying')",
     "payments_emailmessagelog": "status IN ('queued', 'failed')",
+    "payments_webhookdelivery": "status IN ('queued', 'failed')",
     "payments_payment": "status IN ('pending', 'processing')",
     "core_approval": "status = 'approved' AND executed_at IS NULL",
     "core_outboxevent": "published_at IS NULL OR parked_at IS NOT NULL",

@@ -41,6 +41,8 @@ SWEEPS: Final[tuple[Callable[[], int], ...]] = (
     tasks.settle_approvals,
     tasks.take_up_requeued,
     tasks.send_emails,
+    tasks.fan_out_events,
+    tasks.send_webhooks,
     tasks.fold_ledger,
 )
 
