@@ -9,6 +9,7 @@ import structlog
 from django.db import transaction
 
 from config.core import audit, faultpoints, inbox
+from config.core.errors import Conflict
 from payments import refund_split
 from payments.errors import NotPayable, OrderNotFound
 from payments.models import MoneyCase, Order, Payment, RefundLine, ShopOrder
@@ -19,6 +20,9 @@ from payments.states import PAYABLE, PaymentStatus
 CLIENT: Final = "orders"
 """Whose idempotency keys make one refund of a cancelled part: ours, so they are kept for ever."""
 
+PAYMENTS_ENDED: Final = 3
+"""So many payments of the old sum are ended, should customers open new ones meanwhile, before the caller hears of it."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -27,12 +31,7 @@ def cancel_order(*, order_id: str, cause: str, reason: str, actor: str, at: date
 
     The gateway is asked before an open payment ends. Raises OrderNotFound; counts once per cause.
     """
-    payment_id = _open_payment(order_id)
-    if payment_id:
-        try:
-            expiry.cancel(payment_id=payment_id, actor=actor, reason=reason, at=at)
-        except NotPayable:
-            log.info("order_cancelled_after_payment", order_id=order_id)  # it was paid while we asked
+    _end_open_payment(order_id, reason=reason, actor=actor, at=at)
     faultpoints.reach("cancellation.payment_ended")
     _close_order(order_id, cause=cause, reason=reason, actor=actor, at=at)
 
@@ -40,18 +39,23 @@ def cancel_order(*, order_id: str, cause: str, reason: str, actor: str, at: date
 def cancel_shop_order(*, shop_order_id: str, cause: str, reason: str, actor: str, at: datetime) -> None:
     """Cancel one shop's part of an order. Paid: exactly that part is refunded. Unpaid: the order gets cheaper.
 
-    An open payment was for the old sum and is cancelled; the customer starts a new one. Raises OrderNotFound.
+    An open payment was for the old sum and is cancelled; the customer starts a new one. Raises OrderNotFound, and
+    Conflict where payments for the old sum were opened again and again meanwhile.
     """
-    order_id = ShopOrder.objects.filter(shop_order_id=shop_order_id).values_list("order__order_id", flat=True).first()
-    if order_id is None:
+    part = ShopOrder.objects.select_related("order").filter(shop_order_id=shop_order_id).first()
+    if part is None:
         raise OrderNotFound("We do not know this shop order.", field="shop_order_id")
-    payment_id = _open_payment(order_id)
-    if payment_id:
+    order_id = part.order.order_id
+    for _ in range(PAYMENTS_ENDED):
+        if part.status == ShopOrder.Status.OPEN:  # told again: what is open now is for what is left
+            _end_open_payment(order_id, reason="a part of the order was cancelled", actor=actor, at=at)
         try:
-            expiry.cancel(payment_id=payment_id, actor=actor, reason="a part of the order was cancelled", at=at)
-        except NotPayable:
-            log.info("shop_order_cancelled_after_payment", order_id=order_id)
-    paid = _close_shop_order(order_id, shop_order_id, cause=cause, reason=reason, actor=actor, at=at)
+            paid = _close_shop_order(order_id, shop_order_id, cause=cause, reason=reason, actor=actor, at=at)
+            break
+        except _OpenedMeanwhile:
+            continue
+    else:
+        raise Conflict("This order is being paid again and again for what it cost before; try again.")
     faultpoints.reach("cancellation.part_committed")
     lines = _all_of(paid, shop_order_id) if paid else []
     if paid and lines:  # a refund without lines would be of everything; with none left there is nothing to send
@@ -68,11 +72,17 @@ def cancel_shop_order(*, shop_order_id: str, cause: str, reason: str, actor: str
         )
 
 
-def _open_payment(order_id: str) -> str | None:
-    found: str | None = (
-        Payment.objects.filter(order__order_id=order_id, status__in=PAYABLE).values_list("id", flat=True).first()
-    )
-    return found
+class _OpenedMeanwhile(Exception):
+    """A payment for the old sum began after the last one had ended."""
+
+
+def _end_open_payment(order_id: str, *, reason: str, actor: str, at: datetime) -> None:
+    payments = Payment.objects.filter(order__order_id=order_id, status__in=PAYABLE)
+    for payment_id in payments.values_list("id", flat=True):
+        try:
+            expiry.cancel(payment_id=payment_id, actor=actor, reason=reason, at=at)
+        except NotPayable:
+            log.info("cancelled_after_payment", order_id=order_id)  # it was paid while we asked
 
 
 @transaction.atomic(durable=True)
@@ -105,6 +115,8 @@ def _close_shop_order(
     paid: str | None = order.payments.filter(status=PaymentStatus.SUCCEEDED).values_list("id", flat=True).first()
     if not inbox.claim(cause) or part.status == ShopOrder.Status.CANCELLED:
         return paid  # the refund has its own key, so a crash in between is made good by the next delivery
+    if order.payments.filter(status__in=PAYABLE).exists():
+        raise _OpenedMeanwhile  # rolls the claim back
     part.status = ShopOrder.Status.CANCELLED
     part.is_owed = paid is not None
     part.save(update_fields=["status", "is_owed"])

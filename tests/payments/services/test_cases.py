@@ -187,6 +187,47 @@ def test_cancelling_one_shop_order_of_an_unpaid_order_makes_it_cheaper(
     }
 
 
+def test_a_cancelled_part_that_is_told_again_leaves_the_payment_of_the_rest_alone(
+    pay: Any, order: Any, at: Any
+) -> None:
+    bought = order({"order_subtotal": 200_000}, {"order_subtotal": 80_000})
+    pay(bought, at=at)
+    part = bought.shop_orders.order_by("id").last()
+    told = {"shop_order_id": part.shop_order_id, "cause": "e", "reason": "closed", "actor": "s", "at": at}
+    cancellations.cancel_shop_order(**told)
+    rest = pay(bought, at=at).payment
+
+    cancellations.cancel_shop_order(**told)
+    cancellations.cancel_shop_order(**{**told, "cause": "another"})
+
+    rest.refresh_from_db()
+    assert (rest.status, rest.amount_minor) == (PaymentStatus.AWAITING_PAYMENT, 200_000)
+    assert Payment.objects.filter(status=PaymentStatus.CANCELLED).count() == 1
+
+
+def test_a_payment_of_the_old_sum_that_begins_while_a_part_is_cancelled_ends_too(
+    pay: Any, order: Any, at: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bought = order({"order_subtotal": 200_000}, {"order_subtotal": 80_000})
+    pay(bought, at=at)
+    part = bought.shop_orders.order_by("id").last()
+    cancel, quick = expiry.cancel, [1]
+
+    def cancel_and_see_a_quick_customer(**call: Any) -> Payment:
+        payment = cancel(**call)
+        if quick:
+            quick.pop()
+            assert pay(bought, at=at).payment.amount_minor == 280_000
+        return payment
+
+    monkeypatch.setattr(expiry, "cancel", cancel_and_see_a_quick_customer)
+    cancellations.cancel_shop_order(shop_order_id=part.shop_order_id, cause="e", reason="closed", actor="s", at=at)
+
+    assert list(Payment.objects.values_list("status", "amount_minor")) == [(PaymentStatus.CANCELLED, 280_000)] * 2
+    bought.refresh_from_db()
+    assert (bought.amount_minor, pay(bought, at=at).payment.amount_minor) == (200_000, 200_000)
+
+
 def test_money_for_what_an_order_cost_before_it_got_cheaper_is_held_and_cannot_be_applied(
     pay: Any, order: Any, momo: Any, hear: Any, at: Any
 ) -> None:
