@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -80,3 +81,14 @@ def test_a_line_of_nobodys_money_is_booked_once_and_asked_about(
 
     assert balances() == {"chargeback:disputed": 100_000, "gw:momo:clearing": -100_000}
     assert MoneyCase.objects.get().kind == "dispute_unknown"
+
+
+def test_a_fee_without_money_waits_until_its_dispute_is_known(capture: Capture, at: datetime) -> None:
+    fee = dataclasses.replace(line(capture, fee=15_000), gross=Money(0, "VND"), net=Money(-15_000, "VND"))
+    assert read(fee, capture.account, at) is Outcome.ORPHAN
+    assert not Dispute.objects.exists()
+
+    read(line(capture), capture.account, at)
+
+    assert read(fee, capture.account, at) is Outcome.NOTED
+    assert Dispute.objects.get().fee_minor == 15_000
