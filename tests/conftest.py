@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -58,6 +59,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="chromium is not installed"))
         if item.get_closest_marker("kafka") and not settings.KAFKA_BROKERS:
             item.add_marker(pytest.mark.skip(reason="KAFKA_BROKERS is not set"))
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays to the end: the garbage collector need not look at it after every few tests."""
+    gc.collect()
+    gc.freeze()
 
 
 # --- Empty stores (tests/stores.py) ----------------------------------------------------------------------------------
