@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ import requests
 from django.utils import timezone
 
 from config.core.money import Money
+from gateways.sandbox import server
 from gateways.sandbox.faults import Fault
 from gateways.sandbox.provider import Outcome
 from gateways.sandbox.server import RunningSandbox
@@ -108,23 +109,31 @@ def test_xendits_report_opens_a_dispute_that_its_webhook_names_and_a_later_repor
 
 
 @pytest.fixture
-def stripe(db: None, payment_sandbox: RunningSandbox, settings: Any) -> GatewayAccount:
+def empty_sandbox() -> Iterator[RunningSandbox]:
+    """A sandbox without what other tests left there: a payout takes along all that lies in a balance."""
+    running = server.start(retry_delays=())
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def stripe(db: None, empty_sandbox: RunningSandbox, settings: Any) -> GatewayAccount:
     """Our account at Stripe, which hears of nothing by itself."""
     settings.PUBLIC_URL = NOWHERE
-    payment_sandbox.app.sandbox.world.merchants["stripe", STRIPE].keys.update({"webhookUrl": ""})
+    empty_sandbox.app.sandbox.world.merchants["stripe", STRIPE].keys.update({"webhookUrl": ""})
     keys = {"secret_key": SECRET_KEY, "webhook_secret": WEBHOOK_SECRET, "publishable_key": PUBLISHABLE_KEY}
-    (made,) = accounts.ensure_first_accounts({"stripe": {**keys, "endpoint": payment_sandbox.url}})
+    (made,) = accounts.ensure_first_accounts({"stripe": {**keys, "endpoint": empty_sandbox.url}})
     return made
 
 
 def test_stripe_is_asked_and_its_lines_have_the_disputes_own_number(
-    stripe: GatewayAccount, payment_sandbox: RunningSandbox, order: Callable[..., Any], pay: Callable[..., Any],
+    stripe: GatewayAccount, empty_sandbox: RunningSandbox, order: Callable[..., Any], pay: Callable[..., Any],
     at: datetime, balances: Any,
 ) -> None:  # fmt: skip
     method = factories.PaymentMethodFactory(code="stripe", account=stripe, limits={"VND": [10_000, 50_000_000]})
-    provider: Any = payment_sandbox.app.providers["stripe"]
+    provider: Any = empty_sandbox.app.providers["stripe"]
     tries = [pay(order(amount_minor=amount), method=method, at=at).attempt for amount in (960_000, 5_000_000)]
-    world = payment_sandbox.app.sandbox.world
+    world = empty_sandbox.app.sandbox.world
     known = [world.payments["stripe", STRIPE, attempt.gateway_reference] for attempt in tries]
     for attempt, theirs in zip(tries, known, strict=True):
         provider.settle(theirs, Outcome.PAY)
