@@ -39,7 +39,7 @@ def _can_go_again(obj: Any) -> bool:
 class WebhookDeliveryAdmin(ReadOnlyAdmin):
     """The delivery list and one delivery."""
 
-    list_display = ("made", "event_type", "of_payment", "address", "state", "tries", "status_code", "took", "wrong")
+    list_display = ("made", "event", "of_payment", "address", "state", "tried", "answer", "took", "wrong")
     list_display_links = ("made",)
     list_select_related = ("endpoint",)
     list_filter = (
@@ -80,6 +80,18 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
     @admin.display(description=_("made"))
     def made(self, obj: WebhookDelivery) -> Cell:
         return when(obj.created_at)
+
+    @admin.display(description=_("event"))
+    def event(self, obj: WebhookDelivery) -> Cell:
+        return obj.event_type
+
+    @admin.display(description=_("Tries"))
+    def tried(self, obj: WebhookDelivery) -> Cell:
+        return str(obj.tries)
+
+    @admin.display(description=_("Answer"))
+    def answer(self, obj: WebhookDelivery) -> Cell:
+        return str(obj.status_code or NOTHING)
 
     @admin.display(description=_("payment"))
     def of_payment(self, obj: WebhookDelivery) -> Cell:
@@ -129,7 +141,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
                     (_("Sent"), when(obj.sent_at, seconds=True)),
                     (_("Tries"), f"{obj.tries} / {webhooks.MAX_TRIES}"),
                     (_("Next try"), when(obj.next_try_at, seconds=True)),
-                    (_("Answer"), str(obj.status_code or NOTHING)),
+                    (_("Answer"), self.answer(obj)),
                     (_("Took"), self.took(obj)),
                     (_("Error"), obj.error or NOTHING),
                 ),

@@ -181,7 +181,7 @@ def _address(obj: WebhookEndpoint) -> str:
 class WebhookEndpointAdmin(ReadOnlyAdmin):
     """The endpoint list and one endpoint, without its secrets."""
 
-    list_display = ("address", "kind", "events", "state", "about", "made")
+    list_display = ("address", "sort", "events", "state", "about", "made")
     list_filter = (filters.choice(_("kind"), "kind", "kind", K.choices),)
     search_fields = ("id",)
     search_help_text = _("id, address or client")
@@ -213,11 +213,15 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("address"))
     def address(self, obj: WebhookEndpoint) -> Cell:
-        return clipped(_address(obj))
+        return clipped(_address(obj), 48)
+
+    @admin.display(description=_("kind"))
+    def sort(self, obj: WebhookEndpoint) -> Cell:
+        return obj.get_kind_display()
 
     @admin.display(description=_("events"))
     def events(self, obj: WebhookEndpoint) -> Cell:
-        return clipped(self._events(obj))
+        return clipped(self._events(obj), 36)
 
     @admin.display(description=_("state"))
     def state(self, obj: WebhookEndpoint) -> Cell:

@@ -94,7 +94,13 @@ def make_world(sandbox: RunningSandbox) -> dict[str, list[str]]:
     factories.make_order(order_id="ORD-5")
     card = customer.send("/api/v1/stripe/payment", {"order_id": "ORD-5", "card_token": "pm_card_visa"}).json()
     assert card["status"] == "succeeded"
+    hook = {"url": "https://hooks.example.com/", "event_types": ["*"]}
+    endpoint = system.send("/api/v1/webhook-endpoints", hook).json()["endpoint_id"]
+    delivery = system.send(f"/api/v1/webhook-endpoints/{endpoint}/test").json()["delivery_id"]
     return {
+        "endpoint_id": [endpoint],
+        "delivery_id": [delivery],
+        "url": [hook["url"], "https://169.254.169.254/"],
         "payment_id": list(Payment.objects.order_by("id").values_list("id", flat=True)),
         "refund_id": [Refund.objects.get().id],
         "dispute_id": [dispute.id],
