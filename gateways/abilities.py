@@ -18,7 +18,7 @@ from gateways.requests import (
     PayoutRequest,
     RefundRequest,
 )
-from gateways.settlement import SettlementFile
+from gateways.settlement.lines import SettlementFile
 
 
 @runtime_checkable

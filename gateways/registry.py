@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import Final, get_origin, get_type_hints
 
 from config.core import strict_json
-from gateways.bank_transfer import BankTransfer
+from gateways.bank_transfer.adapter import BankTransfer
 from gateways.base import Gateway
 from gateways.cod import CashOnDelivery
 from gateways.errors import GatewayError
-from gateways.fiuu import Fiuu
-from gateways.momo import MoMo
-from gateways.stripe import Stripe
-from gateways.vnpay import VNPay
-from gateways.xendit import Xendit
-from gateways.zalopay import ZaloPay
+from gateways.fiuu.adapter import Fiuu
+from gateways.momo.adapter import MoMo
+from gateways.stripe.adapter import Stripe
+from gateways.vnpay.adapter import VNPay
+from gateways.xendit.adapter import Xendit
+from gateways.zalopay.adapter import ZaloPay
 
 GATEWAYS: Final[Mapping[str, type[Gateway]]] = {
     gateway.code: gateway for gateway in (MoMo, VNPay, Fiuu, Xendit, Stripe, BankTransfer, CashOnDelivery, ZaloPay)

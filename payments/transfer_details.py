@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from config.core.money import Money
-from gateways.bank_transfer import DETAILS
+from gateways.bank_transfer.adapter import DETAILS
 from payments import amounts
 from payments.models import Attempt, Payment
 

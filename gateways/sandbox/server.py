@@ -15,15 +15,15 @@ from urllib.parse import parse_qsl, urlsplit
 from gateways.sandbox.control import Control
 from gateways.sandbox.courier import PACE, Courier
 from gateways.sandbox.faults import CALL_FAULTS, Fault, Faults, Rule
-from gateways.sandbox.fiuu import Fiuu
-from gateways.sandbox.momo import MoMo
+from gateways.sandbox.fiuu.simulator import Fiuu
+from gateways.sandbox.momo.simulator import MoMo
 from gateways.sandbox.provider import Provider, Sandbox, Settings
 from gateways.sandbox.state import Merchant, World
-from gateways.sandbox.stripe import Stripe
-from gateways.sandbox.vnpay import VNPay
+from gateways.sandbox.stripe.simulator import Stripe
+from gateways.sandbox.vnpay.simulator import VNPay
 from gateways.sandbox.web import BadRequest, Request, Response, Route, html_response, json_response
-from gateways.sandbox.xendit import Xendit
-from gateways.sandbox.zalopay import ZaloPay
+from gateways.sandbox.xendit.simulator import Xendit
+from gateways.sandbox.zalopay.simulator import ZaloPay
 
 log = logging.getLogger(__name__)
 

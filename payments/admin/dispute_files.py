@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from config.core.admin.cells import NOTHING, Text, Tone, chip, clipped, money, number, to, when
 from config.core.admin.deeds import Deed, Doing, Done
 from config.core.admin.panels import Panel, Table, columns, num
-from gateways.settlement import LineKind
+from gateways.settlement.lines import LineKind
 from payments.admin.kept_files import SHOWN, KeptFileForm
 from payments.errors import SettlementRefused
 from payments.models import GatewayAccount

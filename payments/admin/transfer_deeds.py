@@ -15,7 +15,7 @@ from config.core.admin.cells import NOTHING, Text, Tone, chip, clipped, money, r
 from config.core.admin.deeds import Deed, DeedForm, Doing, Done
 from config.core.admin.panels import Panel, Table, columns, num
 from config.core.money import Money, MoneyError
-from gateways import bank_formats
+from gateways.bank_transfer import formats
 from payments.admin.kept_files import SHOWN, KeptFileForm
 from payments.models import GatewayAccount, MoneyCase, Payment
 from payments.services import naming, statements, transfers
@@ -109,7 +109,7 @@ class StatementForm(KeptFileForm):
         account.queryset = GatewayAccount.objects.filter(gateway=transfers.GATEWAY).order_by("code")
         bank.choices = [
             (OWN, _("as set for the account")),
-            *((name, name.upper()) for name in sorted(bank_formats.FORMATS)),
+            *((name, name.upper()) for name in sorted(formats.FORMATS)),
         ]
 
 

@@ -17,7 +17,7 @@ from config.core.errors import DomainError
 from gateways import registry
 from gateways.abilities import SettlementApi, SettlementFiles
 from gateways.errors import GatewayUnavailable
-from gateways.settlement import LineKind, SettlementLine, SettlementUnreadable
+from gateways.settlement.lines import LineKind, SettlementLine, SettlementUnreadable
 from payments.errors import SettlementRefused
 from payments.models import Dispute, GatewayAccount
 from payments.services import accounts, dispute_lines

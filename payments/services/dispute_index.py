@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from config.core.models import InboxClaim
-from gateways.settlement import LineKind, SettlementLine
+from gateways.settlement.lines import LineKind, SettlementLine
 from payments.models import Attempt, Capture, Dispute, GatewayAccount
 from payments.services import disputes
 

@@ -12,7 +12,7 @@ from config.core import inbox
 from config.core.money import Money
 from gateways.reports import DisputeReport
 from gateways.reports import DisputeStatus as Told
-from gateways.settlement import LineKind, SettlementLine
+from gateways.settlement.lines import LineKind, SettlementLine
 from payments.errors import DisputeRefused
 from payments.models import AttemptEvent, Dispute, GatewayAccount, MoneyCase
 from payments.services import cases, disputes, locks

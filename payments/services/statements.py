@@ -15,10 +15,10 @@ from django.db import transaction
 
 from config.core import audit
 from config.core.errors import DomainError
-from gateways.bank_transfer import BankTransfer
-from gateways.settlement import SettlementLine, SettlementUnreadable
-from gateways.settlement_table import read_table
-from gateways.transfer_reference import find_reference, find_references
+from gateways.bank_transfer.adapter import BankTransfer
+from gateways.bank_transfer.reference import find_reference, find_references
+from gateways.settlement.lines import SettlementLine, SettlementUnreadable
+from gateways.settlement.table import read_table
 from payments.errors import StatementUnreadable
 from payments.models import Attempt, AttemptEvent, Capture, GatewayAccount, MoneyCase, Payment
 from payments.services import accounts, captures, reports, transfers

@@ -9,7 +9,7 @@ from typing import Final
 from config.core import faultpoints
 from config.core.errors import InvalidInput
 from config.core.money import Money
-from gateways.bank_transfer import BankTransfer
+from gateways.bank_transfer.adapter import BankTransfer
 from gateways.reports import Report, ReportStatus
 from payments.errors import NotPayable, PaymentNotFound, TransferKnown
 from payments.models import Attempt, AttemptEvent, Capture, GatewayAccount, Payment

@@ -12,7 +12,7 @@ from typing import Any, Final
 import requests
 
 from gateways.sandbox.faults import Fault
-from gateways.sandbox.momo import PUBLISHED
+from gateways.sandbox.momo.simulator import PUBLISHED
 from gateways.sandbox.state import Payment as AtTheGateway
 from gateways.sandbox.state import Stage
 from tests.flows.stack import Stack

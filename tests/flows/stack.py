@@ -25,10 +25,10 @@ import requests
 from psycopg.rows import dict_row
 
 import dev
-from gateways.sandbox.momo import PUBLISHED
+from gateways.sandbox.momo.simulator import PUBLISHED
 from gateways.sandbox.server import RunningSandbox
 from gateways.sandbox.server import start as start_sandbox
-from gateways.sandbox.stripe import KNOWN
+from gateways.sandbox.stripe.simulator import KNOWN
 
 WEB, WORKER, RELAY = "web", "worker", "relay"
 STAFF_PASSWORD: Final = "a long enough password"

@@ -20,7 +20,7 @@ import pytest
 import requests
 from django.conf import settings
 
-from gateways.sandbox.zalopay import PUBLISHED as ZALOPAY
+from gateways.sandbox.zalopay.simulator import PUBLISHED as ZALOPAY
 from tests.flows.stack import Stack
 
 SILENT, WELL = "momo", "zalopay"

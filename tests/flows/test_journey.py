@@ -22,7 +22,7 @@ from django.urls import reverse
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
-from gateways.sandbox.momo import PUBLISHED
+from gateways.sandbox.momo.simulator import PUBLISHED
 from tests.flows.scenes import AMOUNT, GOODS, Market
 from tests.flows.stack import STAFF_PASSWORD, Stack
 from tests.flows.truth import Listener, Truth

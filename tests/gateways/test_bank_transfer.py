@@ -9,17 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.core.money import Money
-from gateways import registry, vietqr
+from gateways import registry
 from gateways.abilities import Refunds
-from gateways.bank_formats import FORMATS
-from gateways.bank_transfer import BankTransfer
+from gateways.bank_transfer import vietqr
+from gateways.bank_transfer.adapter import BankTransfer
+from gateways.bank_transfer.formats import FORMATS
+from gateways.bank_transfer.reference import ALPHABET, BODY, LENGTH, find_reference, find_references, is_valid, make
 from gateways.errors import GatewayRejected, ReportInvalid
 from gateways.notifications import Acknowledgement, HttpMessage
 from gateways.registry import GatewaySettingsError
 from gateways.reports import ReportStatus
 from gateways.requests import CheckoutRequest, QueryRequest
-from gateways.settlement_columns import ColumnMap
-from gateways.transfer_reference import ALPHABET, BODY, LENGTH, find_reference, find_references, is_valid, make
+from gateways.settlement.columns import ColumnMap
 
 AT = datetime(2026, 11, 21, tzinfo=UTC)
 SETTINGS = {

@@ -13,15 +13,15 @@ import pytest
 import requests
 
 from config.core.money import Money
-from gateways import fiuu_signing as signing
 from gateways import registry
 from gateways.errors import GatewayRejected, GatewayUnavailable, ReportInvalid
-from gateways.fiuu import Fiuu
+from gateways.fiuu import signing
+from gateways.fiuu.adapter import Fiuu
 from gateways.notifications import Acknowledgement, HttpMessage
 from gateways.registry import GatewaySettingsError
 from gateways.reports import DisputeReport, DisputeStatus, ReportAbout, ReportStatus
 from gateways.requests import CaptureRequest, QueryRequest
-from gateways.sandbox.fiuu import INVENTED
+from gateways.sandbox.fiuu.simulator import INVENTED
 from gateways.sandbox.server import RunningSandbox
 from gateways.sandbox.state import Merchant
 from tests.gateways.driver import Inbox

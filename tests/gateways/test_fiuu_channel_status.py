@@ -11,13 +11,13 @@ import pytest
 import requests
 
 from config.core.money import Money
-from gateways import fiuu_channel_status as channel_status
 from gateways import http
 from gateways.abilities import TellsChannels
 from gateways.channels import ChannelState
 from gateways.errors import GatewayUnavailable
-from gateways.fiuu import Fiuu
-from gateways.sandbox import fiuu_rules as rules
+from gateways.fiuu import channel_status
+from gateways.fiuu.adapter import Fiuu
+from gateways.sandbox.fiuu import rules
 from gateways.sandbox.server import RunningSandbox
 from tests.gateways.driver import Inbox
 from tests.gateways.drivers.fiuu import FiuuDriver

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from config.core import ids
 from config.core.money import Money
-from gateways import fiuu_messages as messages
-from gateways import fiuu_signing as signing
 from gateways.errors import GatewayRejected, ReportInvalid
-from gateways.fiuu import Fiuu
+from gateways.fiuu import messages, signing
+from gateways.fiuu.adapter import Fiuu
 from gateways.notifications import HttpMessage
 
 GATEWAY = Fiuu(merchant_id="SB_reckoner", verify_key="v" * 32, secret_key="s" * 32)

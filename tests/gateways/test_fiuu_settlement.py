@@ -13,15 +13,15 @@ import pytest
 import requests
 
 from config.core.money import Money
-from gateways import fiuu_settlement
 from gateways.abilities import SettlementApi, SettlementFiles
 from gateways.errors import GatewayUnavailable
-from gateways.fiuu import Fiuu
-from gateways.fiuu_messages import MALAYSIA
-from gateways.sandbox.fiuu import INVENTED
+from gateways.fiuu import settlement as fiuu_settlement
+from gateways.fiuu.adapter import Fiuu
+from gateways.fiuu.messages import MALAYSIA
+from gateways.sandbox.fiuu.simulator import INVENTED
 from gateways.sandbox.server import RunningSandbox
 from gateways.sandbox.state import Merchant
-from gateways.settlement import LineKind, SettlementLine, SettlementUnreadable
+from gateways.settlement.lines import LineKind, SettlementLine, SettlementUnreadable
 from tests.gateways.driver import Inbox
 from tests.gateways.drivers.fiuu import FiuuDriver
 

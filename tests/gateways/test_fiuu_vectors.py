@@ -10,14 +10,13 @@ from urllib.parse import urlencode
 
 import pytest
 
-from gateways import fiuu_codes
-from gateways import fiuu_signing as signing
 from gateways.errors import ReportInvalid
-from gateways.fiuu import Fiuu
+from gateways.fiuu import codes as fiuu_codes
+from gateways.fiuu import signing
+from gateways.fiuu.adapter import Fiuu
 from gateways.notifications import HttpMessage
 from gateways.reports import Report, ReportStatus
-from gateways.sandbox import fiuu_channels
-from gateways.sandbox import fiuu_rules as rules
+from gateways.sandbox.fiuu import channels, rules
 
 DATA: dict[str, Any] = json.loads((Path(__file__).parent / "vectors" / "fiuu.json").read_text(encoding="utf-8"))
 VECTORS: list[dict[str, Any]] = DATA["vectors"]
@@ -89,7 +88,7 @@ def theirs(kind: str, keys: dict[str, str], told: dict[str, str]) -> str | None:
     if kind == "vcode_extended":
         return rules.vcode(keys, merchant, told)
     if kind == "channel_status_skey":
-        return fiuu_channels.skey(keys, {**told, "merchantID": merchant})
+        return channels.skey(keys, {**told, "merchantID": merchant})
     known = {"domain": merchant, "MerchantID": merchant, "Domain": merchant, **told}
     return rules.hash_of(THEIRS[kind], keys, known) if kind in THEIRS else None
 

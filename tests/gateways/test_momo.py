@@ -12,16 +12,17 @@ import pytest
 import requests
 
 from config.core.money import Money
-from gateways import momo_codes, momo_messages
 from gateways.abilities import Captures, Refunds, SettlementFiles
 from gateways.errors import GatewayRejected, GatewayUnavailable, ReportInvalid
-from gateways.momo import MoMo
+from gateways.momo import codes as momo_codes
+from gateways.momo import messages
+from gateways.momo.adapter import MoMo
 from gateways.notifications import Acknowledgement, HttpMessage, HttpReply
 from gateways.reports import ReportStatus
 from gateways.requests import CaptureRequest
-from gateways.sandbox import momo_rules
-from gateways.sandbox.momo_api import Api
-from gateways.settlement import LineKind, SettlementLine
+from gateways.sandbox.momo import rules
+from gateways.sandbox.momo.api import Api
+from gateways.settlement.lines import LineKind, SettlementLine
 from tests.gateways.drivers.momo import MoMoDriver
 
 KEYS = {"partner_code": "MOMO", "access_key": "F8BBA842ECF85", "secret_key": "K951B6PE1waDMi640xX08PD3vg6EkVlz"}
@@ -31,8 +32,8 @@ def signed(
     fields: dict[str, Any], *, secret: str = KEYS["secret_key"], access: str = KEYS["access_key"]
 ) -> HttpMessage:
     """An IPN with these fields, truly signed."""
-    text = momo_messages.text_to_sign(access, momo_messages.NOTIFICATION, fields)
-    body = json.dumps({**fields, "signature": momo_messages.sign(secret, text)}, ensure_ascii=False)
+    text = messages.text_to_sign(access, messages.NOTIFICATION, fields)
+    body = json.dumps({**fields, "signature": messages.sign(secret, text)}, ensure_ascii=False)
     return HttpMessage(method="POST", path="/ipn", body=body.encode())
 
 
@@ -196,10 +197,10 @@ def test_a_signed_answer_is_checked_but_never_required(
 
     def with_signature(self: Api, payment: Any, fields: Any) -> dict[str, object]:
         answer = plain(self, payment, fields)
-        return {**answer, "signature": "0" * 64 if variant == "wrong" else momo_rules.signature(variant, keys, answer)}
+        return {**answer, "signature": "0" * 64 if variant == "wrong" else rules.signature(variant, keys, answer)}
 
     monkeypatch.setattr(Api, "_created", with_signature)
-    with caplog.at_level(logging.WARNING, logger="gateways.momo"):
+    with caplog.at_level(logging.WARNING, logger="gateways.momo.adapter"):
         checkout = momo.gateway.create_checkout(momo.request())
 
     assert checkout.pay_url != ""
@@ -242,8 +243,8 @@ def test_a_signature_cannot_be_moved_to_another_order_through_the_description() 
     """The same signed text, split otherwise: pay one order, prove another."""
     honest = ipn(orderId="MINE", orderInfo="a&message=Successful.&orderId=VICTIM&orderInfo=b")
     shifted = ipn(orderId="VICTIM", orderInfo="b", extraData="&message=Successful.&orderId=MINE&orderInfo=a")
-    names, access = momo_messages.NOTIFICATION, KEYS["access_key"]
-    assert momo_messages.text_to_sign(access, names, honest) == momo_messages.text_to_sign(access, names, shifted)
+    names, access = messages.NOTIFICATION, KEYS["access_key"]
+    assert messages.text_to_sign(access, names, honest) == messages.text_to_sign(access, names, shifted)
 
     for fields in (honest, shifted):
         with pytest.raises(ReportInvalid):
@@ -584,7 +585,7 @@ def test_held_money_is_settled_only_once_it_is_captured_and_then_as_much_as_was(
 def test_the_settlement_file_keeps_to_its_day_and_its_fee(momo: MoMoDriver) -> None:
     request, _, paid = momo.paid()
     assert paid.occurred_at is not None
-    day = paid.occurred_at.astimezone(momo_rules.VIETNAM)
+    day = paid.occurred_at.astimezone(rules.VIETNAM)
     query = f"?day={day:%Y-%m-%d}&fee_basis_points=250"
 
     (line,) = figures(settled(momo, query), request.reference)

@@ -11,9 +11,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from config.core import ids, strict_json
-from gateways import momo_messages as messages
 from gateways.errors import ReportInvalid
-from gateways.momo import MoMo
+from gateways.momo import messages
+from gateways.momo.adapter import MoMo
 from gateways.notifications import HttpMessage
 
 GATEWAY = MoMo(partner_code="MOMO", access_key="F8BBA842ECF85", secret_key="K951B6PE1waDMi640xX08PD3vg6EkVlz")

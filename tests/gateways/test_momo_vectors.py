@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from config.core.money import Money
-from gateways import momo_messages as messages
-from gateways.momo import MoMo
+from gateways.momo import messages
+from gateways.momo.adapter import MoMo
 from gateways.notifications import HttpMessage
 from gateways.reports import Report, ReportStatus
-from gateways.sandbox import momo_rules
+from gateways.sandbox.momo import rules
 
 DATA: dict[str, Any] = json.loads((Path(__file__).parent / "vectors" / "momo.json").read_text(encoding="utf-8"))
 VECTORS: list[dict[str, Any]] = DATA["vectors"]
@@ -57,10 +57,8 @@ def test_the_sandbox_signs_as_momo_does(vector: dict[str, Any]) -> None:
     keys = DATA["credentials"][vector["credentials"]]
     theirs = {"accessKey": keys["access_key"], "secretKey": keys["secret_key"]}
 
-    assert (
-        momo_rules.signed_text(THEIRS[vector["kind"]], keys["access_key"], vector["input"]) == vector["string_to_sign"]
-    )
-    assert momo_rules.signature(THEIRS[vector["kind"]], theirs, vector["input"]) == vector["signature"]
+    assert rules.signed_text(THEIRS[vector["kind"]], keys["access_key"], vector["input"]) == vector["string_to_sign"]
+    assert rules.signature(THEIRS[vector["kind"]], theirs, vector["input"]) == vector["signature"]
 
 
 def read(vector: dict[str, Any]) -> Report:

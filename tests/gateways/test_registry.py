@@ -12,7 +12,7 @@ from gateways import registry
 from gateways.abilities import Captures, Refunds
 from gateways.cod import CashOnDelivery
 from gateways.errors import ReportInvalid
-from gateways.momo import MoMo
+from gateways.momo.adapter import MoMo
 from gateways.notifications import Acknowledgement, HttpMessage
 from gateways.registry import GatewaySettingsError
 from gateways.reports import ReportStatus

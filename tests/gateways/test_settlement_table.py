@@ -15,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.core.money import Money
-from gateways import momo_settlement, registry
+from gateways import registry
 from gateways.abilities import SettlementFiles
-from gateways.settlement import LineKind, SettlementFile, SettlementUnreadable
-from gateways.settlement_table import ColumnMap, read_table
+from gateways.momo import settlement
+from gateways.settlement.lines import LineKind, SettlementFile, SettlementUnreadable
+from gateways.settlement.table import ColumnMap, read_table
 
 SIMPLE: Mapping[str, object] = {
     "reference": "Order",
@@ -358,4 +359,4 @@ def test_momo_reads_its_files_by_the_default_map_or_the_accounts_own() -> None:
     assert (paid.gateway_transaction_id, paid.net) == ("4088878653", vnd(247_250))
     assert (back.kind, back.gross) == (LineKind.REFUND, vnd(-50_000))
     assert len(own.read_settlement(as_csv([HEADER, ROW]), name="m.csv").lines) == 1
-    assert momo_settlement.columns_of({}) is momo_settlement.DEFAULT_COLUMNS
+    assert settlement.columns_of({}) is settlement.DEFAULT_COLUMNS

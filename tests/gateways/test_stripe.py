@@ -13,16 +13,14 @@ import requests
 
 from config.core import ids
 from config.core.money import Money
-from gateways import stripe_codes as codes
-from gateways import stripe_currencies as currencies
-from gateways import stripe_messages as messages
 from gateways.errors import GatewayRejected, GatewayUnavailable
 from gateways.notifications import HttpMessage
 from gateways.reports import CloseOutcome, Report, ReportStatus
 from gateways.requests import CaptureRequest, CheckoutRequest, CloseRequest, QueryRequest
-from gateways.sandbox import stripe_rules
 from gateways.sandbox.server import RunningSandbox
-from gateways.stripe import CardAnswer, CardRequest, Stripe
+from gateways.sandbox.stripe import rules
+from gateways.stripe import codes, currencies, messages
+from gateways.stripe.adapter import CardAnswer, CardRequest, Stripe
 from payments.services.starters import METHODS
 from tests.gateways.driver import Inbox
 from tests.gateways.drivers.stripe import StripeDriver
@@ -276,14 +274,14 @@ def test_what_a_lost_answer_opened_is_found_among_many(stripe: StripeDriver, cha
 
 
 def test_a_list_is_read_page_by_page(stripe: StripeDriver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateways.stripe_calls.PAGE", 2)
+    monkeypatch.setattr("gateways.stripe.calls.PAGE", 2)
     oldest = stripe.opened()
     for _ in range(4):
         stripe.opened()
     stripe.known_ids.clear()
 
     assert stripe.query(oldest).status is ReportStatus.PENDING
-    monkeypatch.setattr("gateways.stripe_calls.MAX_PAGES", 1)
+    monkeypatch.setattr("gateways.stripe.calls.MAX_PAGES", 1)
     with pytest.raises(GatewayUnavailable) as caught:
         stripe.query(oldest)
     assert caught.value.code == "too_many"
@@ -390,7 +388,7 @@ def test_every_decline_code_is_there_with_its_meaning() -> None:
 
 
 def test_the_tokens_of_the_test_cards_are_known_to_the_sandbox() -> None:
-    theirs = {number: card.method for number, card in stripe_rules.CARDS.items()}
+    theirs = {number: card.method for number, card in rules.CARDS.items()}
     twice = "4000002500003155"  # it asks for proof unless it was set up before: here it always does
 
     assert codes.TEST_TOKENS.keys() == theirs.keys()

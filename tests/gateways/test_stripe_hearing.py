@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from gateways import stripe_messages as messages
 from gateways.errors import ReportInvalid
 from gateways.notifications import Acknowledgement, HttpMessage
 from gateways.reports import Report, ReportStatus
 from gateways.sandbox.server import RunningSandbox
-from gateways.stripe import Stripe
-from gateways.stripe_events import READERS
+from gateways.stripe import messages
+from gateways.stripe.adapter import Stripe
+from gateways.stripe.events import READERS
 from tests.gateways.driver import Inbox
 from tests.gateways.drivers.stripe import StripeDriver
 

@@ -16,8 +16,8 @@ from gateways.errors import GatewayRejected, GatewayUnavailable
 from gateways.reports import DisputeReport, DisputeStatus, Report, ReportAbout, ReportStatus
 from gateways.requests import CheckoutRequest, Evidence, EvidenceFile
 from gateways.sandbox.server import RunningSandbox
-from gateways.settlement import LineKind, SettlementFile
-from gateways.stripe import CardRequest, Stripe
+from gateways.settlement.lines import LineKind, SettlementFile
+from gateways.stripe.adapter import CardRequest, Stripe
 from tests.gateways.driver import Inbox
 from tests.gateways.drivers.stripe import StripeDriver
 

@@ -12,14 +12,13 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from config.core.money import EXPONENTS, Money
-from gateways import stripe_currencies as currencies
-from gateways import stripe_messages as messages
 from gateways.errors import ReportInvalid
 from gateways.notifications import HttpMessage
 from gateways.reports import Report, ReportStatus
-from gateways.sandbox import stripe_rules
-from gateways.stripe import Stripe
-from gateways.stripe_events import READERS
+from gateways.sandbox.stripe import rules
+from gateways.stripe import currencies, messages
+from gateways.stripe.adapter import Stripe
+from gateways.stripe.events import READERS
 
 GATEWAY = Stripe(secret_key="sk_test_x", webhook_secret="whsec_properties", previous_webhook_secret="whsec_before")
 AT = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -180,6 +179,6 @@ def test_an_amount_comes_back_as_it_went_or_is_not_sent(currency: str, minor: in
 @given(currency=st.sampled_from(sorted(EXPONENTS)), minor=st.integers(10**5, 10**7))
 def test_both_sides_count_alike(currency: str, minor: int) -> None:
     whole = Money(minor // 1000 * 1000, currency)
-    problem = stripe_rules.wrong_amount(str(currencies.to_wire(whole)), currency.lower())
+    problem = rules.wrong_amount(str(currencies.to_wire(whole)), currency.lower())
 
     assert problem is None or problem[0] == "amount_too_large"

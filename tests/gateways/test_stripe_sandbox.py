@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateways.reports import ReportStatus
-from gateways.sandbox import stripe_form
 from gateways.sandbox.server import RunningSandbox, start
 from gateways.sandbox.state import Merchant, World
-from gateways.sandbox.stripe import KNOWN
-from gateways.sandbox.stripe_gate import Call, Gate
+from gateways.sandbox.stripe import form
+from gateways.sandbox.stripe.gate import Call, Gate
+from gateways.sandbox.stripe.simulator import KNOWN
 from gateways.sandbox.web import Request, Response, json_response
 from tests.gateways.driver import Inbox
 from tests.gateways.drivers.stripe import StripeDriver
@@ -126,18 +126,18 @@ def _merchant() -> Merchant:
 def test_names_in_brackets_nest() -> None:
     body = b"a=1&m[k]=v&m[x][y]=z&l[1][q]=two&l[0][q]=one&e[]=p&e[]=q"
 
-    found = stripe_form.of_body(body)
+    found = form.of_body(body)
 
     assert found["a"] == "1"
     assert found["m"] == {"k": "v", "x": {"y": "z"}}
-    assert [item["q"] for item in stripe_form.items_of(found["l"])] == ["one", "two"]
-    assert stripe_form.items_of(found["e"]) == ["p", "q"]
+    assert [item["q"] for item in form.items_of(found["l"])] == ["one", "two"]
+    assert form.items_of(found["e"]) == ["p", "q"]
 
 
 @given(st.binary(max_size=60))
 def test_no_form_makes_the_parser_fail_in_another_way(body: bytes) -> None:
     with contextlib.suppress(ValueError):
-        assert isinstance(stripe_form.of_body(body), dict)
+        assert isinstance(form.of_body(body), dict)
 
 
 SESSION = {

@@ -13,9 +13,9 @@ import stripe as sdk
 from config.core import ids
 from gateways.reports import ReportStatus
 from gateways.sandbox.server import RunningSandbox
-from gateways.stripe import Stripe
-from gateways.stripe_codes import INTENT_STATUS
-from gateways.stripe_events import READERS
+from gateways.stripe.adapter import Stripe
+from gateways.stripe.codes import INTENT_STATUS
+from gateways.stripe.events import READERS
 from tests.gateways.driver import Inbox
 from tests.gateways.drivers.stripe import StripeDriver
 

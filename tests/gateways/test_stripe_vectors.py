@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from gateways import stripe_messages as messages
 from gateways.errors import ReportInvalid
 from gateways.notifications import HttpMessage
-from gateways.sandbox import stripe_rules
-from gateways.stripe import Stripe
+from gateways.sandbox.stripe import rules
+from gateways.stripe import messages
+from gateways.stripe.adapter import Stripe
 
 DATA: dict[str, Any] = json.loads((Path(__file__).parent / "vectors" / "stripe.json").read_text(encoding="utf-8"))
 VECTORS: list[dict[str, Any]] = DATA["vectors"]
@@ -52,7 +52,7 @@ def test_both_sides_sign_as_stripe_does(vector: dict[str, Any]) -> None:
     stamp, body = int(vector["signed_payload_prefix"].rstrip(".")), vector["payload"].encode()
 
     assert messages.signature(vector["secret"], stamp, body) == vector["expected_v1"]
-    assert stripe_rules.signed_header(vector["secret"], stamp, body) == f"t={stamp},v1={vector['expected_v1']}"
+    assert rules.signed_header(vector["secret"], stamp, body) == f"t={stamp},v1={vector['expected_v1']}"
 
 
 @pytest.mark.parametrize("vector", GOOD, ids=names(GOOD))

@@ -16,9 +16,9 @@ import pytest
 
 from gateways.notifications import HttpMessage, HttpReply
 from gateways.sandbox.server import PROVIDERS, RunningSandbox, start
-from gateways.sandbox.stripe import LIVE
-from gateways.sandbox.stripe_rules import signed_header
-from gateways.sandbox.vnpay import VNPay
+from gateways.sandbox.stripe.rules import signed_header
+from gateways.sandbox.stripe.simulator import LIVE
+from gateways.sandbox.vnpay.simulator import VNPay
 from tests.gateways.driver import Driver, Inbox
 from tests.gateways.drivers.fiuu import FiuuDriver
 from tests.gateways.drivers.momo import MoMoDriver

@@ -14,17 +14,16 @@ import pytest
 import requests
 
 from config.core.money import Money
-from gateways import vnpay_codes as codes
-from gateways import vnpay_messages as messages
 from gateways.abilities import SettlementFiles
 from gateways.errors import GatewayRejected, GatewayUnavailable, ReportInvalid
 from gateways.notifications import Acknowledgement, HttpMessage, HttpReply
 from gateways.reports import Report, ReportStatus
 from gateways.requests import QueryRequest, RefundRequest
-from gateways.sandbox import vnpay_rules as rules
 from gateways.sandbox.state import Stage, pretend
-from gateways.settlement import LineKind, SettlementUnreadable
-from gateways.vnpay import VNPay
+from gateways.sandbox.vnpay import rules
+from gateways.settlement.lines import LineKind, SettlementUnreadable
+from gateways.vnpay import codes, messages
+from gateways.vnpay.adapter import VNPay
 from tests.gateways.drivers.vnpay import VNPayDriver
 
 SECRET = "QK7ZL0M5VX1N8RT4WB6YC3HD9FJ2GSPA"

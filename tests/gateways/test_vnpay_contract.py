@@ -13,7 +13,7 @@ from config.core.money import Money
 from gateways.abilities import Refunds
 from gateways.errors import GatewayRejected, GatewayUnavailable, ReportInvalid
 from gateways.reports import ReportAbout, ReportStatus
-from gateways.vnpay import VNPay
+from gateways.vnpay.adapter import VNPay
 from tests.gateways.contract.hearing import Hearing
 from tests.gateways.contract.paying import Paying
 from tests.gateways.contract.refunding import Refunding

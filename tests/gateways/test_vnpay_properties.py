@@ -10,12 +10,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from config.core import ids
-from gateways import vnpay_answers as answers
-from gateways import vnpay_messages as messages
 from gateways.errors import GatewayUnavailable, ReportInvalid
 from gateways.http import Reply
 from gateways.notifications import HttpMessage
-from gateways.vnpay import VNPay
+from gateways.vnpay import answers, messages
+from gateways.vnpay.adapter import VNPay
 
 SECRET = "QK7ZL0M5VX1N8RT4WB6YC3HD9FJ2GSPA"
 GATEWAY = VNPay(

@@ -10,14 +10,13 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from config.core.money import Money
-from gateways import vnpay_answers as answers
-from gateways import vnpay_messages as messages
 from gateways.errors import ReportInvalid
 from gateways.http import Reply
 from gateways.notifications import HttpMessage
 from gateways.reports import ReportStatus
-from gateways.sandbox import vnpay_rules as rules
-from gateways.vnpay import VNPay
+from gateways.sandbox.vnpay import rules
+from gateways.vnpay import answers, messages
+from gateways.vnpay.adapter import VNPay
 
 DATA: dict[str, Any] = json.loads((Path(__file__).parent / "vectors" / "vnpay.json").read_text(encoding="utf-8"))
 VECTORS: list[dict[str, Any]] = DATA["vectors"]

@@ -12,15 +12,15 @@ import pytest
 import requests
 
 from config.core.money import Money
-from gateways import xendit_codes, xendit_messages, xendit_values
 from gateways.abilities import Confirms, Disputes, Refunds
 from gateways.errors import GatewayRejected, GatewayUnavailable, ReportInvalid
 from gateways.notifications import Acknowledgement, HttpMessage, HttpReply
 from gateways.reports import ReportStatus
 from gateways.requests import QueryRequest
-from gateways.sandbox import xendit_rules
-from gateways.xendit import Xendit
-from gateways.xendit_codes import Failure, Refusal
+from gateways.sandbox.xendit import rules
+from gateways.xendit import codes, messages, values
+from gateways.xendit.adapter import Xendit
+from gateways.xendit.codes import Failure, Refusal
 from tests.gateways.drivers.xendit import XenditDriver
 
 KEYS: dict[str, Any] = {"secret_key": "xnd_development_x", "webhook_token": "token"}
@@ -77,10 +77,10 @@ def test_a_live_key_goes_to_xendit_and_nowhere_else() -> None:
 def test_amounts_are_written_as_exact_numbers_and_read_back(
     xendit: XenditDriver, money: Money, written: str, shown: str
 ) -> None:
-    body = {"amount": xendit_values.major_units(money), "currency": money.currency}
+    body = {"amount": values.major_units(money), "currency": money.currency}
 
-    assert written in xendit_values.to_json(body)
-    assert xendit_values.amount_in(json.loads(xendit_values.to_json(body), parse_float=Decimal)["amount"], money.currency) == money  # fmt: skip
+    assert written in values.to_json(body)
+    assert values.amount_in(json.loads(values.to_json(body), parse_float=Decimal)["amount"], money.currency) == money  # fmt: skip
     if shown:
         request = xendit.request(money=money)
         page = requests.get(xendit.create(request).pay_url, timeout=5)
@@ -131,7 +131,7 @@ def test_what_xendit_cannot_take_is_a_definite_no(xendit: XenditDriver, money: M
 def test_amounts_are_read_as_numbers_or_text_and_never_guessed(
     value: object, currency: str, money: Money | None
 ) -> None:
-    assert xendit_values.amount_in(value, currency) == money
+    assert values.amount_in(value, currency) == money
 
 
 def invoice(**changes: object) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def invoice(**changes: object) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_fees_that_the_customer_bears_are_not_ours_and_another_sum_is(changes: dict[str, Any], minor: int) -> None:
-    report = xendit_messages.invoice_report(invoice(**changes))
+    report = messages.invoice_report(invoice(**changes))
 
     assert (report.status, report.money) == (ReportStatus.PAID, Money(minor, "VND"))
 
@@ -163,7 +163,7 @@ def test_fees_that_the_customer_bears_are_not_ours_and_another_sum_is(changes: d
     "changes", [{"amount": "x", "paid_amount": None}, {"id": ""}, {"id": "../../refunds"}, {"currency": "XXX"}, {"status": "DONE"}]
 )  # fmt: skip
 def test_money_without_its_number_or_amount_is_unknown(changes: dict[str, Any]) -> None:
-    assert xendit_messages.invoice_report(invoice(**changes)).status is ReportStatus.UNKNOWN
+    assert messages.invoice_report(invoice(**changes)).status is ReportStatus.UNKNOWN
 
 
 # --- creating --------------------------------------------------------------------------------------------------------
@@ -196,8 +196,8 @@ def test_nothing_about_the_buyer_is_stored(xendit: XenditDriver) -> None:
 
 
 def test_a_telephone_number_that_is_none_is_left_out() -> None:
-    assert xendit_values.phone_in("+84 (90) 123-4567") == "+84901234567"
-    assert [xendit_values.phone_in(one) for one in ("0901234567", "+84", "call me", "")] == [""] * 4
+    assert values.phone_in("+84 (90) 123-4567") == "+84901234567"
+    assert [values.phone_in(one) for one in ("0901234567", "+84", "call me", "")] == [""] * 4
 
 
 def test_money_that_is_only_to_be_reserved_is_refused(xendit: XenditDriver) -> None:
@@ -208,7 +208,7 @@ def test_money_that_is_only_to_be_reserved_is_refused(xendit: XenditDriver) -> N
 
 
 def refused_by(xendit: XenditDriver, name: str, operation: str) -> None:
-    xendit.fault("answer_code", operation=operation, code=xendit_rules.number_of_error(name))
+    xendit.fault("answer_code", operation=operation, code=rules.number_of_error(name))
 
 
 @pytest.mark.parametrize("name", [
@@ -388,8 +388,8 @@ def test_a_question_that_is_refused_was_not_answered(xendit: XenditDriver, name:
 def test_a_key_that_xendit_does_not_take_is_said_and_decides_nothing(xendit: XenditDriver, name: str) -> None:
     """Whoever asks about a payment hears which it is; a message waits, and a refund stays as unknown as it was."""
     request, message, paid = xendit.paid()
-    xendit.fault("answer_code", scope="operation", operation="query", code=xendit_rules.number_of_error(name))
-    xendit.fault("answer_code", scope="operation", operation="refund_query", code=xendit_rules.number_of_error(name))
+    xendit.fault("answer_code", scope="operation", operation="query", code=rules.number_of_error(name))
+    xendit.fault("answer_code", scope="operation", operation="refund_query", code=rules.number_of_error(name))
 
     with pytest.raises(GatewayRejected) as caught:
         xendit.query(request)
@@ -462,9 +462,7 @@ def test_a_made_up_payment_of_api_v3_is_not_believed(xendit: XenditDriver) -> No
 )  # fmt: skip
 def test_the_words_of_a_payment(word: str, status: str) -> None:
     data = {"payment_id": "py-1", "reference_id": "r", "status": word, "request_amount": 5, "currency": "VND"}
-    report = xendit_messages.payment_report(
-        {**data, "failure_code": "CAPTURE_AMOUNT_EXCEEDED " if word == "FAILED" else None}
-    )
+    report = messages.payment_report({**data, "failure_code": "CAPTURE_AMOUNT_EXCEEDED " if word == "FAILED" else None})
 
     assert report.status.value == status
     assert report.gateway_transaction_id == ("py-1" if status in ("paid", "authorized") else "")
@@ -474,7 +472,7 @@ def test_the_words_of_a_payment(word: str, status: str) -> None:
 
 def test_why_a_card_failed_is_told_by_its_network_where_xendit_does_not() -> None:
     data = {"payment_id": "py-1", "reference_id": "r", "status": "FAILED", "request_amount": 5, "currency": "VND"}
-    report = xendit_messages.payment_report(
+    report = messages.payment_report(
         {**data, "payment_details": {"authorization_data": {"network_response_code": "51"}}}
     )
 
@@ -482,7 +480,7 @@ def test_why_a_card_failed_is_told_by_its_network_where_xendit_does_not() -> Non
 
 
 def test_several_captures_are_one_sum_and_the_last_moment() -> None:
-    report = xendit_messages.payment_report({
+    report = messages.payment_report({
         "payment_id": "py-1", "reference_id": "r", "status": "SUCCEEDED", "request_amount": "30.00", "currency": "MYR",
         "captures": [{"capture_amount": "10.5", "capture_timestamp": "2026-11-20T06:00:00Z"},
                      {"capture_amount": 9, "capture_timestamp": "2026-11-20T07:00:00.123456789Z"}],
@@ -655,11 +653,11 @@ def test_the_tables_of_codes_are_those_of_the_document() -> None:
     def by_name(table: Any) -> dict[str, Any]:
         return {name: meaning for meaning, names in table.items() for name in names.split()}
 
-    assert by_name(DOCUMENTED) == xendit_codes.FAILURE_CODES
-    assert by_name(REFUSED) == xendit_codes.API_ERRORS
-    assert set(xendit_rules.ERRORS) <= set(xendit_codes.API_ERRORS)
-    assert len(xendit_codes.NETWORK_CODES) == 75
-    assert set(xendit_codes.NETWORK_CODES.values()) <= set(xendit_codes.FAILURE_CODES)
+    assert by_name(DOCUMENTED) == codes.FAILURE_CODES
+    assert by_name(REFUSED) == codes.API_ERRORS
+    assert set(rules.ERRORS) <= set(codes.API_ERRORS)
+    assert len(codes.NETWORK_CODES) == 75
+    assert set(codes.NETWORK_CODES.values()) <= set(codes.FAILURE_CODES)
 
 
 @pytest.mark.parametrize(
@@ -668,9 +666,9 @@ def test_the_tables_of_codes_are_those_of_the_document() -> None:
      ("INELIGIBLE_TRANSACTION_AGE", Refusal.INVALID_REQUEST), ("http_418", Refusal.UNLISTED), ("", Refusal.UNLISTED)],
 )  # fmt: skip
 def test_a_code_that_nobody_listed_proves_nothing_unless_its_family_does(code: str, meaning: Refusal) -> None:
-    assert xendit_codes.refusal(code) is meaning
+    assert codes.refusal(code) is meaning
 
 
 def test_an_unknown_failure_is_a_plain_decline() -> None:
-    assert xendit_codes.failure("SOMETHING_NEW") is Failure.DECLINED
-    assert xendit_codes.failure("CAPTURE_AMOUNT_EXCEEDED ") is Failure.INVALID_REQUEST
+    assert codes.failure("SOMETHING_NEW") is Failure.DECLINED
+    assert codes.failure("CAPTURE_AMOUNT_EXCEEDED ") is Failure.INVALID_REQUEST

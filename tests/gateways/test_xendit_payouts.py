@@ -14,15 +14,15 @@ import requests
 
 from config.core import ids
 from config.core.money import Money
-from gateways import xendit_messages
 from gateways.abilities import Confirms, Payouts
 from gateways.errors import GatewayRejected, GatewayUnavailable, ReportInvalid
 from gateways.notifications import HttpMessage
 from gateways.reports import Report, ReportAbout, ReportStatus
 from gateways.requests import PayoutRequest
-from gateways.sandbox import xendit_rules
 from gateways.sandbox.state import Payout, World
-from gateways.sandbox.xendit_payouts import FAILING_ACCOUNTS, WAITING_ACCOUNT
+from gateways.sandbox.xendit import rules
+from gateways.sandbox.xendit.payouts import FAILING_ACCOUNTS, WAITING_ACCOUNT
+from gateways.xendit import messages
 from tests.gateways.drivers.xendit import XenditDriver
 
 ACCOUNT, HOLDER = "0071000123456", "NGUYEN THI HOA"
@@ -204,7 +204,7 @@ def test_an_answer_about_another_sum_is_unknown(xendit: XenditDriver) -> None:
 
 @pytest.mark.parametrize("name", ["RATE_LIMIT_EXCEEDED", "TEMPORARILY_UNAVAILABLE", "DUPLICATE_ERROR"])
 def test_a_refusal_that_proves_nothing_leaves_a_payout_unknown(xendit: XenditDriver, name: str) -> None:
-    code = xendit_rules.number_of_error(name)
+    code = rules.number_of_error(name)
     xendit.fault("answer_code", operation="payout", code=code)
     xendit.fault("answer_code", operation="payout_query", code=code)
     request = wanted(xendit)
@@ -324,7 +324,7 @@ def test_a_webhook_that_cannot_be_asked_about_waits(xendit: XenditDriver) -> Non
 def test_a_payout_without_its_number_or_amount_is_unknown(changes: dict[str, Any]) -> None:
     data = {"id": "disb-1", "status": "SUCCEEDED", "amount": 1, "currency": "VND", "reference_id": "r", **changes}
 
-    assert xendit_messages.payout_report(data).status is ReportStatus.UNKNOWN
+    assert messages.payout_report(data).status is ReportStatus.UNKNOWN
 
 
 # --- secrecy ---------------------------------------------------------------------------------------------------------
@@ -345,7 +345,7 @@ def test_nobodys_account_is_in_what_we_keep_or_print(xendit: XenditDriver) -> No
 def test_a_short_account_number_is_masked_whole() -> None:
     data = {"id": "disb-1", "channel_properties": {"account_number": "98018521"}, "amount": Decimal("1.5")}
 
-    raw = xendit_messages.payout_report(data).raw
+    raw = messages.payout_report(data).raw
     assert (raw["account_number"], raw["amount"]) == ("****", "1.5")
 
 

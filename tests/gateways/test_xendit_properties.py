@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 
 from config.core import ids
 from config.core.money import EXPONENTS, Money
-from gateways import xendit_messages as messages
-from gateways import xendit_values as values
 from gateways.errors import GatewayRejected, ReportInvalid
 from gateways.notifications import HttpMessage
 from gateways.reports import DisputeReport, Report, ReportStatus
-from gateways.xendit import Xendit
+from gateways.xendit import messages, values
+from gateways.xendit.adapter import Xendit
 
 TOKEN = "Qk3ZrW8mN1tYb6HcV0pLxE5sJdA9uGfT2oIqRn7XhKzMw4Bv"
 GATEWAY = Xendit(secret_key="xnd_development_x", webhook_token=TOKEN)

@@ -11,11 +11,11 @@ import pytest
 import requests
 
 from config.core.money import Money
-from gateways import xendit_settlement
 from gateways.abilities import Refunds, SettlementApi, SettlementFiles
 from gateways.errors import GatewayUnavailable
-from gateways.sandbox.xendit import INVENTED
-from gateways.settlement import LineKind, SettlementFile, SettlementUnreadable
+from gateways.sandbox.xendit.simulator import INVENTED
+from gateways.settlement.lines import LineKind, SettlementFile, SettlementUnreadable
+from gateways.xendit import settlement as xendit_settlement
 from tests.gateways.drivers.xendit import XenditDriver
 
 ROW = {

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from config.core.money import Money
-from gateways import xendit, xendit_calls
 from gateways.errors import ReportInvalid
 from gateways.notifications import HttpMessage
 from gateways.reports import Report, ReportStatus
-from gateways.sandbox import xendit_rules
-from gateways.xendit import Xendit
+from gateways.sandbox.xendit import rules
+from gateways.xendit import adapter, calls
+from gateways.xendit.adapter import Xendit
 
-DATA: dict[str, Any] = json.loads((Path(__file__).parent / "vectors" / "xendit.json").read_text(encoding="utf-8"))
+DATA: dict[str, Any] = json.loads((Path(__file__).parent / "vectors" / "adapter.json").read_text(encoding="utf-8"))
 TOKENS: list[dict[str, Any]] = DATA["callback_token"]
 BASIC: list[dict[str, Any]] = DATA["basic_auth"]
 SAMPLE = next(one for one in TOKENS if one["id"] == "ok-body")
@@ -39,7 +39,7 @@ def test_there_are_8_tokens_and_3_keys() -> None:
 def test_a_token_is_accepted_only_if_it_is_the_configured_one(vector: dict[str, Any]) -> None:
     message = message_of(vector)
 
-    assert xendit.proves(vector["configured_token"], message.headers) is vector["accept"]
+    assert adapter.proves(vector["configured_token"], message.headers) is vector["accept"]
     if not vector["configured_token"]:
         with pytest.raises(ValueError, match="webhook_token is empty"):
             Xendit(secret_key=KEY, webhook_token="")
@@ -67,14 +67,14 @@ def test_the_sample_body_is_read_as_it_was_written() -> None:
 
 @pytest.mark.parametrize("vector", BASIC, ids=[one["api_key"][:24] for one in BASIC])
 def test_both_sides_write_and_read_the_key_as_the_document_does(vector: dict[str, Any]) -> None:
-    assert xendit_calls.basic(vector["api_key"]) == vector["authorization"]
-    assert xendit_rules.key_of({"authorization": vector["authorization"]}) == vector["api_key"]
+    assert calls.basic(vector["api_key"]) == vector["authorization"]
+    assert rules.key_of({"authorization": vector["authorization"]}) == vector["api_key"]
 
 
 @pytest.mark.parametrize("text", ["key:password", "key", ":", ""])
 def test_the_sandbox_takes_no_other_way_to_write_a_key(text: str) -> None:
     written = "Basic " + base64.b64encode(text.encode()).decode()
 
-    assert xendit_rules.key_of({"authorization": written}) == ""
-    assert xendit_rules.key_of({"authorization": f"Bearer {text}"}) == ""
-    assert xendit_rules.key_of({}) == ""
+    assert rules.key_of({"authorization": written}) == ""
+    assert rules.key_of({"authorization": f"Bearer {text}"}) == ""
+    assert rules.key_of({}) == ""

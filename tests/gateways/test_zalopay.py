@@ -13,7 +13,6 @@ import requests
 from config.core import ids
 from config.core.money import Money
 from gateways import registry
-from gateways import zalopay_messages as messages
 from gateways.abilities import Captures, SettlementFiles
 from gateways.errors import GatewayRejected, GatewayUnavailable, ReportInvalid
 from gateways.notifications import Acknowledgement, HttpMessage
@@ -22,9 +21,10 @@ from gateways.reports import Report, ReportStatus
 from gateways.requests import CheckoutRequest
 from gateways.sandbox.server import RunningSandbox
 from gateways.sandbox.state import pretend
-from gateways.settlement import LineKind
-from gateways.zalopay import ZaloPay
-from gateways.zalopay_codes import RESULT_CODES, Call, Meaning, Verdict
+from gateways.settlement.lines import LineKind
+from gateways.zalopay import messages
+from gateways.zalopay.adapter import ZaloPay
+from gateways.zalopay.codes import RESULT_CODES, Call, Meaning, Verdict
 from tests.gateways.driver import Inbox
 from tests.gateways.drivers.zalopay import ZaloPayDriver
 

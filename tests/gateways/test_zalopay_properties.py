@@ -11,10 +11,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from config.core import ids, strict_json
-from gateways import zalopay_messages as messages
 from gateways.errors import ReportInvalid
 from gateways.notifications import HttpMessage
-from gateways.zalopay import ZaloPay
+from gateways.zalopay import messages
+from gateways.zalopay.adapter import ZaloPay
 
 GATEWAY = ZaloPay(app_id="2553", key1="PcY4iZIKFCIdgZvA6ueMcMHHUbRLYjPL", key2="kLtgPl8HHhfvMuDHPwKfgfsY4Ydm9eIz")
 DATA = json.dumps(

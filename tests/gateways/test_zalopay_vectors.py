@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from config.core.money import Money
-from gateways import zalopay_messages as messages
 from gateways.errors import ReportInvalid
 from gateways.notifications import HttpMessage
 from gateways.reports import ReportStatus
-from gateways.sandbox import zalopay_rules as rules
-from gateways.zalopay import ZaloPay
+from gateways.sandbox.zalopay import rules
+from gateways.zalopay import messages
+from gateways.zalopay.adapter import ZaloPay
 
 DATA: dict[str, Any] = json.loads((Path(__file__).parent / "vectors" / "zalopay.json").read_text(encoding="utf-8"))
 VECTORS: list[dict[str, Any]] = DATA["vectors"]

@@ -14,7 +14,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
-from gateways.sandbox.fiuu import INVENTED
+from gateways.sandbox.fiuu.simulator import INVENTED
 from gateways.sandbox.server import RunningSandbox
 from payments.models import GatewayAccount
 

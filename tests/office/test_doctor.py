@@ -20,7 +20,7 @@ from config.core import breaker, deadletters, health, jobs
 from config.core.clock import now
 from config.core.models import OutboxEvent
 from config.office.doctor import State, books, examine, gateways, mail, stores, work
-from gateways.sandbox.momo import PUBLISHED
+from gateways.sandbox.momo.simulator import PUBLISHED
 from gateways.sandbox.server import RunningSandbox
 from payments.links import is_private
 from payments.models import Attempt, BreakerOverride, GatewayAccount, Notification, Order

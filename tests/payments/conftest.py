@@ -12,7 +12,7 @@ import pytest
 
 from gateways.sandbox import server
 from gateways.sandbox.faults import Fault
-from gateways.sandbox.momo import PUBLISHED
+from gateways.sandbox.momo.simulator import PUBLISHED
 from gateways.sandbox.provider import Outcome, Provider
 from gateways.sandbox.server import RunningSandbox
 from gateways.sandbox.state import Payment as SandboxPayment

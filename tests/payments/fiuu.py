@@ -11,7 +11,7 @@ import requests
 
 from config.core.money import Money
 from gateways.sandbox.faults import Fault
-from gateways.sandbox.fiuu import INVENTED, Fiuu
+from gateways.sandbox.fiuu.simulator import INVENTED, Fiuu
 from gateways.sandbox.provider import Outcome
 from gateways.sandbox.server import RunningSandbox
 from gateways.sandbox.state import Payment as SandboxPayment

@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from gateways.transfer_reference import make
+from gateways.bank_transfer.reference import make
 from payments.models import Capture, GatewayAccount, PaymentMethod
 from payments.services import catalogue
 from payments.services.sending import Opened

@@ -15,7 +15,7 @@ from gateways.sandbox.provider import Outcome
 from gateways.sandbox.server import RunningSandbox
 from gateways.sandbox.state import Payment as Invoice
 from gateways.sandbox.state import Refund as SandboxRefund
-from gateways.sandbox.xendit import INVENTED, Xendit
+from gateways.sandbox.xendit.simulator import INVENTED, Xendit
 from payments.models import Attempt, PaymentMethod
 from payments.services import accounts
 from tests import factories

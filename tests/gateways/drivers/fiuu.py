@@ -14,7 +14,7 @@ import requests
 from gateways.notifications import Acknowledgement, HttpMessage
 from gateways.reports import Checkout, ReportStatus
 from gateways.requests import CheckoutRequest
-from gateways.sandbox.fiuu import INVENTED
+from gateways.sandbox.fiuu.simulator import INVENTED
 from gateways.sandbox.server import RunningSandbox
 from tests.gateways.driver import Driver, Inbox
 

@@ -14,7 +14,7 @@ import requests
 from gateways.notifications import HttpMessage
 from gateways.reports import ReportStatus
 from gateways.sandbox.server import RunningSandbox
-from gateways.sandbox.xendit import INVENTED
+from gateways.sandbox.xendit.simulator import INVENTED
 from tests.gateways.driver import Driver, Inbox
 
 TOKEN = "x-callback-token"

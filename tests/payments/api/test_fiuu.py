@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from gateways import fiuu_signing as signing
+from gateways.fiuu import signing
 from payments.models import Attempt, GatewayAccount, MoneyCase, Notification, Payment, PaymentMethod
 from tests.factories import ApiClient
 from tests.payments.fiuu import MERCHANT, SECRET_KEY, VERIFY_KEY, FiuuSide

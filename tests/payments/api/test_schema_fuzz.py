@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
 
 from config.core.money import Money
 from gateways.sandbox.server import RunningSandbox
-from gateways.sandbox.stripe import KNOWN as STRIPE
+from gateways.sandbox.stripe.simulator import KNOWN as STRIPE
 from ledger.models import JournalEntry
 from payments.models import Attempt, MoneyCase, Payment, PaymentMethod, Refund
 from payments.services import accounts, dispute_by_hand

@@ -15,7 +15,7 @@ from config.core.breaker import State
 from config.core.errors import Conflict
 from config.core.models import DeadLetter, OutboxEvent
 from gateways.sandbox.faults import Fault
-from gateways.sandbox.momo import PUBLISHED
+from gateways.sandbox.momo.simulator import PUBLISHED
 from payments import kick, links, tasks
 from payments.errors import GatewayTrouble, OtpRequired
 from payments.models import (

@@ -15,7 +15,7 @@ from gateways.sandbox import server
 from gateways.sandbox.faults import Fault
 from gateways.sandbox.provider import Outcome
 from gateways.sandbox.server import RunningSandbox
-from gateways.sandbox.stripe import KNOWN
+from gateways.sandbox.stripe.simulator import KNOWN
 from payments.errors import SettlementRefused
 from payments.models import Dispute, GatewayAccount, MoneyCase, Payment, PaymentMethod
 from payments.services import accounts, dispute_files, expiry

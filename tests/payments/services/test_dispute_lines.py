@@ -10,7 +10,7 @@ import pytest
 
 from config.core.money import Money
 from gateways.reports import DisputeReport, DisputeStatus
-from gateways.settlement import LineKind, SettlementLine
+from gateways.settlement.lines import LineKind, SettlementLine
 from payments.models import AttemptEvent, Capture, Dispute, GatewayAccount, MoneyCase
 from payments.services import dispute_lines, disputes
 from payments.services.hearing import Heard, Outcome

@@ -10,7 +10,7 @@ from config.core import breaker
 from config.core.breaker import State
 from config.core.models import AuditEntry, OutboxEvent
 from gateways.sandbox.faults import Fault
-from gateways.sandbox.momo import PUBLISHED
+from gateways.sandbox.momo.simulator import PUBLISHED
 from gateways.sandbox.provider import Outcome
 from payments.errors import GatewayRefused, GatewayTimeout, GatewayTrouble, MethodUnusable
 from payments.models import Attempt, AttemptEvent, Capture, GatewayAccount, Payment, PaymentMethod, RoutingRule

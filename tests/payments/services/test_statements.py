@@ -12,7 +12,7 @@ import pytest
 from django.utils import timezone
 
 from config.core.models import AuditEntry
-from gateways.transfer_reference import make
+from gateways.bank_transfer.reference import make
 from ledger.models import JournalEntry
 from payments.errors import StatementUnreadable
 from payments.models import AttemptEvent, Capture, GatewayAccount, MoneyCase, Payment, PaymentMethod

@@ -17,9 +17,9 @@ from gateways.sandbox.faults import Fault
 from gateways.sandbox.provider import Outcome
 from gateways.sandbox.server import RunningSandbox
 from gateways.sandbox.state import Payment as Order
-from gateways.sandbox.stripe import KNOWN
-from gateways.sandbox.stripe import Stripe as Provider
-from gateways.stripe import CardRequest, Stripe
+from gateways.sandbox.stripe.simulator import KNOWN
+from gateways.sandbox.stripe.simulator import Stripe as Provider
+from gateways.stripe.adapter import CardRequest, Stripe
 from payments.errors import GatewayTimeout
 from payments.models import Attempt, Dispute, GatewayAccount, MoneyCase, Notification, Payment, PaymentMethod, Refund
 from payments.services import accounts, authorizations, checkout, closing, expiry, notifications, refunds

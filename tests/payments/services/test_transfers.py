@@ -10,8 +10,8 @@ import pytest
 
 from config.core.errors import InvalidInput
 from config.core.money import Money
-from gateways import transfer_reference
-from gateways.bank_transfer import BankTransfer
+from gateways.bank_transfer import reference as transfer_reference
+from gateways.bank_transfer.adapter import BankTransfer
 from ledger.models import JournalEntry
 from payments.errors import CaseRefused, NotPayable, PaymentNotFound, TransferKnown
 from payments.models import Attempt, AttemptEvent, Capture, EmailMessageLog, MoneyCase, Payment, PaymentMethod

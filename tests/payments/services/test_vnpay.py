@@ -17,7 +17,7 @@ from gateways.sandbox.faults import Fault
 from gateways.sandbox.provider import Outcome
 from gateways.sandbox.server import RunningSandbox
 from gateways.sandbox.state import Payment as SandboxPayment
-from gateways.sandbox.vnpay import INVENTED
+from gateways.sandbox.vnpay.simulator import INVENTED
 from payments.errors import AttemptUndecided, RefundRefused
 from payments.models import Attempt, MoneyCase, Notification, Payment, PaymentMethod, Refund
 from payments.services import accounts, checkout, expiry, refund_steps, refunds

@@ -17,7 +17,7 @@ from gateways.sandbox.server import RunningSandbox
 from gateways.sandbox.state import Payment as Order
 from gateways.sandbox.state import Refund as SandboxRefund
 from gateways.sandbox.state import pretend
-from gateways.sandbox.zalopay import PUBLISHED
+from gateways.sandbox.zalopay.simulator import PUBLISHED
 from payments.models import Attempt, MoneyCase, Notification, Payment, PaymentMethod, Refund
 from payments.services import accounts, expiry, refund_steps, refunds
 from payments.services.refunds import NewRefund

@@ -1,0 +1,1 @@
+"""Bank transfers that people make by themselves: no provider is called."""

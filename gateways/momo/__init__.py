@@ -1,0 +1,1 @@
+"""MoMo: adapter.py is what the registry names, the rest is what it is made of."""

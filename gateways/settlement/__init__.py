@@ -1,0 +1,1 @@
+"""Settlement files: the lines that all gateways' files become, and how tables are read into them."""

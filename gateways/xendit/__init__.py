@@ -1,0 +1,1 @@
+"""Xendit: adapter.py is what the registry names, the rest is what it is made of."""
