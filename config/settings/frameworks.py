@@ -107,6 +107,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "RefundStatus": "payments.states.RefundStatus.choices",
         "CaseStatus": "payments.states.CaseStatus.choices",
         "ReferenceStatus": "payments.api.compat.words.WORDS",
+        "WebhookDeliveryStatus": "payments.models.WebhookDelivery.Status",
+        "WebhookEndpointKind": "payments.models.WebhookEndpoint.Kind",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
