@@ -78,11 +78,7 @@ class JsonFormatter(logging.Formatter):
 def json_formatter() -> logging.Formatter:
     """The formatter of every log line; also points structlog at the standard library's handlers."""
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            _current_exception,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
+        processors=PROCESSORS,
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
@@ -94,6 +90,14 @@ def _current_exception(logger: Any, method: str, fields: Any) -> Any:
     if fields.get("exc_info") is True:  # log.exception(): the formatter may run after the except block
         fields["exc_info"] = sys.exc_info()
     return fields
+
+
+PROCESSORS: Final = [
+    structlog.stdlib.filter_by_level,
+    _current_exception,
+    structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+]
+"""One list for good: a logger keeps the list it first met, whoever configures again."""
 
 
 # --- Requests --------------------------------------------------------------------------------------------------------

@@ -271,3 +271,14 @@ def test_a_context_ends_with_its_block() -> None:
 )
 def test_only_what_our_own_proxies_wrote_is_believed(remote: str, forwarded: str, proxies: int, ip: str | None) -> None:
     assert context.client_ip(remote=remote, forwarded=forwarded, trusted_proxies=proxies) == ip
+
+
+def test_a_logger_that_was_used_is_heard_after_the_formatter_is_made_again() -> None:
+    log = structlog.get_logger("tests.once")
+    log.info("first")
+    json_formatter()
+
+    with structlog.testing.capture_logs() as logged:
+        log.info("second", number=2)
+
+    assert logged == [{"event": "second", "number": 2, "log_level": "info"}]

@@ -17,7 +17,7 @@ from gateways.sandbox.xendit import rules
 from gateways.xendit import adapter, calls
 from gateways.xendit.adapter import Xendit
 
-DATA: dict[str, Any] = json.loads((Path(__file__).parent / "vectors" / "adapter.json").read_text(encoding="utf-8"))
+DATA: dict[str, Any] = json.loads((Path(__file__).parent / "vectors" / "xendit.json").read_text(encoding="utf-8"))
 TOKENS: list[dict[str, Any]] = DATA["callback_token"]
 BASIC: list[dict[str, Any]] = DATA["basic_auth"]
 SAMPLE = next(one for one in TOKENS if one["id"] == "ok-body")
