@@ -1042,14 +1042,18 @@ def is_alive(pid: int) -> bool:
 
 
 # --- Tests -----------------------------------------------------------------------------------------------------------
-def pytest_arguments(*, given: Sequence[str], soak: bool, other_postgres: bool) -> list[str]:
-    """The whole suite runs on two workers with the coverage gate; what was asked for by name runs as asked."""
-    arguments = list(given)
-    if not given and other_postgres:
-        arguments = ["tests/ledger", "tests/core", "-n", "2", "--dist", "worksteal"]
-    elif not given:
-        arguments = ["-n", "2", "--dist", "worksteal", "--cov", "--cov-report=term:skip-covered"]
-    return [*arguments, *(["--soak"] if soak else [])]
+def pytest_runs(*, given: Sequence[str], soak: bool, other_postgres: bool) -> list[list[str]]:
+    """The whole suite runs on two workers with the coverage gate; what was asked for by name runs as asked.
+
+    Of the long tests some compare times: those have the machine for themselves, in a run after the others.
+    """
+    two_workers, long = ["-n", "2", "--dist", "worksteal"], ["--soak"] if soak else []
+    if given:
+        return [[*given, *long]]
+    if other_postgres:
+        return [["tests/ledger", "tests/core", *two_workers, *long]]
+    whole = [*two_workers, "--cov", "--cov-report=term:skip-covered"]
+    return [[*whole, *long, "-m", "not alone"], [*long, "-m", "alone"]] if soak else [whole]
 
 
 def test(*, given: Sequence[str], soak: bool, postgres: Path | None) -> int:
@@ -1071,11 +1075,13 @@ def test(*, given: Sequence[str], soak: bool, postgres: Path | None) -> int:
             **os.environ, **services.urls, "DJANGO_SETTINGS_MODULE": "config.settings.test",
             "PYTHONUNBUFFERED": "1", "COVERAGE_FILE": str(home / "coverage"), "TMPDIR": str(home),
         }  # fmt: skip
-        arguments = pytest_arguments(given=given, soak=soak, other_postgres=postgres is not None)
-        command = [*dies_with_us("TERM"), str(PYTHON), "-m", "pytest", *arguments]
         stdin = None if sys.stdin is not None and sys.stdin.isatty() else subprocess.DEVNULL
-        pytest = subprocess.Popen(command, cwd=ROOT, env=env, stdin=stdin)
-        return pytest.wait()
+        codes = []
+        for arguments in pytest_runs(given=given, soak=soak, other_postgres=postgres is not None):
+            command = [*dies_with_us("TERM"), str(PYTHON), "-m", "pytest", *arguments]
+            pytest = subprocess.Popen(command, cwd=ROOT, env=env, stdin=stdin)
+            codes.append(pytest.wait())
+        return max(codes, key=abs)
     except KeyboardInterrupt:
         return 130
     finally:

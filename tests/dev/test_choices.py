@@ -130,17 +130,25 @@ def test_a_token_is_signed_hs256_and_says_who_may_do_what() -> None:
 
 
 # --- Which tests -----------------------------------------------------------------------------------------------------
-def test_the_whole_suite_runs_on_two_workers_with_the_coverage_gate() -> None:
-    arguments = dev.pytest_arguments(given=[], soak=True, other_postgres=False)
+TWO_WORKERS = ["-n", "2", "--dist", "worksteal"]
+WHOLE = [*TWO_WORKERS, "--cov", "--cov-report=term:skip-covered"]
 
-    assert arguments == ["-n", "2", "--dist", "worksteal", "--cov", "--cov-report=term:skip-covered", "--soak"]
+
+def test_the_whole_suite_runs_on_two_workers_with_the_coverage_gate() -> None:
+    assert dev.pytest_runs(given=[], soak=False, other_postgres=False) == [WHOLE]
+
+
+def test_of_the_long_tests_those_that_compare_times_come_last_and_by_themselves() -> None:
+    runs = dev.pytest_runs(given=[], soak=True, other_postgres=False)
+
+    assert runs == [[*WHOLE, "--soak", "-m", "not alone"], ["--soak", "-m", "alone"]]
 
 
 def test_named_tests_run_as_asked() -> None:
-    assert dev.pytest_arguments(given=["tests/core", "-x"], soak=False, other_postgres=True) == ["tests/core", "-x"]
+    assert dev.pytest_runs(given=["tests/core", "-x"], soak=False, other_postgres=True) == [["tests/core", "-x"]]
 
 
 def test_another_postgres_runs_what_leans_on_it_most() -> None:
-    arguments = dev.pytest_arguments(given=[], soak=False, other_postgres=True)
+    runs = dev.pytest_runs(given=[], soak=False, other_postgres=True)
 
-    assert arguments == ["tests/ledger", "tests/core", "-n", "2", "--dist", "worksteal"]
+    assert runs == [["tests/ledger", "tests/core", *TWO_WORKERS]]

@@ -155,6 +155,7 @@ def pay_all(stack: Stack) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.alone
 def test_a_gateway_that_hangs_harms_nobody_else_and_is_used_again_when_it_is_back(market: Stack, wire: Wire) -> None:
     numbers = itertools.count()
     load(market, 5, numbers)  # connections and caches
