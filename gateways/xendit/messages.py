@@ -93,7 +93,8 @@ def _invoice_money(data: Mapping[str, Any]) -> Money | None:
     if asked is None or paid is None:
         return paid or asked
     fees = data.get("fees")
-    parts = [values.amount_in(one.get("value"), currency) for one in fees if isinstance(one, dict)] if fees else []
+    borne = [one for one in fees if isinstance(one, dict)] if isinstance(fees, list) else []
+    parts = [values.amount_in(one.get("value"), currency) for one in borne]
     known = [one for one in parts if one is not None]
     return asked if paid == asked + total(known, currency) else paid
 

@@ -7,11 +7,10 @@ from datetime import datetime
 
 from django.db import transaction
 
-from config.core import audit, outbox
+from config.core import audit
 from config.core.money import Money
 from gateways.reports import DisputeReport
 from gateways.reports import DisputeStatus as Told
-from payments import events
 from payments.errors import DisputeRefused
 from payments.models import AttemptEvent, Capture, Dispute, GatewayAccount, MoneyCase
 from payments.services import cases, dispute_booking, disputes, locks
@@ -32,7 +31,7 @@ def attach(*, dispute_id: str, payment_id: str, actor: str, reason: str, at: dat
     dispute.payment, dispute.capture = payment, capture
     note(dispute, "attached", source=AttemptEvent.Source.STAFF, actor=actor, at=at, reason=reason)
     dispute_booking.settle(dispute, payment, is_taken=bool(dispute.withdrawn_minor), at=at, actor=actor)
-    outbox.publish(events.payment_disputed(payment, dispute, status="OPENED", at=at))
+    disputes.tell(dispute, payment, was="", is_first=True, at=at)
     cases.answer_dispute_questions(dispute, kind=MoneyCase.Kind.DISPUTE_UNKNOWN, at=at, actor=actor)
     dispute_booking.save(dispute, payment, at=at)
     return dispute

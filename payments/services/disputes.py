@@ -63,10 +63,14 @@ def believe(report: DisputeReport, heard: Heard) -> tuple[Outcome, Payment | Non
     is_fee_of_line = heard.source == AttemptEvent.Source.FILE  # what one line changed, however old it is
     if report.fee is not None and (not is_older or dispute.fee is None or is_fee_of_line):
         dispute_booking.book_fee(dispute, report.fee, at=told_at, actor=heard.who)
-    dispute_booking.settle(dispute, payment, is_taken=_is_taken(dispute, report), at=told_at, actor=heard.who)
+    is_taken = _is_taken(dispute, report)
+    if is_taken:
+        dispute.is_inquiry = False  # whatever it was called: a question costs nothing
+    dispute_booking.settle(dispute, payment, is_taken=is_taken, at=told_at, actor=heard.who)
     if payment is not None:
         is_first = is_new or found.is_attached or (was_inquiry and not dispute.is_inquiry)
-        _tell(dispute, payment, was=before[0], is_first=is_first, at=heard.at)
+        was = "" if found.is_attached else before[0]  # while its payment was not known, nobody was told anything
+        tell(dispute, payment, was=was, is_first=is_first, at=heard.at)
     if is_new and _is_nobodys(dispute):
         _ask_whose(dispute, heard)
         outcome = Outcome.HELD
@@ -265,7 +269,8 @@ def _is_taken(dispute: Dispute, report: DisputeReport) -> bool:
     return report.withdrawn or bool(dispute.status == S.WON and dispute.fee)
 
 
-def _tell(dispute: Dispute, payment: Payment, *, was: str, is_first: bool, at: datetime) -> None:
+def tell(dispute: Dispute, payment: Payment, *, was: str, is_first: bool, at: datetime) -> None:
+    """Announce that a payment is disputed, and how that ended. `was` is the state that was told last, "" for none."""
     if is_first:
         outbox.publish(events.payment_disputed(payment, dispute, status="OPENED", at=at))
     if dispute.status != was and not dispute.is_open:

@@ -251,6 +251,20 @@ def test_an_inquiry_moves_no_money_and_blocks_no_refund_until_it_becomes_a_dispu
     ]  # fmt: skip
 
 
+def test_an_inquiry_that_has_cost_a_fee_was_more_than_a_question(paid: Any, balances: Any) -> None:
+    payment = paid()
+    told(payment, Told.WON, is_inquiry=True, withdrawn=False, fee=vnd(500))
+
+    dispute = Dispute.objects.get()
+    assert (dispute.status, dispute.is_inquiry, dispute.withdrawn_minor, dispute.booked) == (
+        S.WON,
+        False,
+        200_000,
+        "won",
+    )
+    assert (balances()["fee:chargeback"], balances().get("chargeback:disputed", 0)) == (500, 0)
+
+
 def test_a_loss_without_an_answer_after_the_deadline_is_called_expired(paid: Any) -> None:
     payment = paid()
     deadline = payment.created_at + 7 * DAY
@@ -344,6 +358,27 @@ def test_a_dispute_of_nobodys_payment_is_booked_and_asks_whose_it_is(
     assert OutboxEvent.objects.get(type="payment.disputed").data["status"] == "OPENED"
     with pytest.raises(DisputeRefused):
         dispute_by_hand.attach(dispute_id=dispute.id, payment_id=payment.id, actor="user:a@x", reason="again", at=at)
+
+
+def test_the_end_of_a_dispute_is_told_when_its_payment_comes_to_light(
+    pay: Any, order: Any, momo: Any, hear: Any, at: Any, momo_account: Any
+) -> None:
+    attempt = pay(order(amount_minor=200_000)).attempt
+    momo.settle(attempt)
+    number = momo.payment(attempt).transactions[0].number
+    report = DisputeReport(
+        dispute_id="du_1", status=Told.WON, money=vnd(200_000), withdrawn=False, gateway_transaction_id=str(number)
+    )
+    heard = Heard(account=momo_account, source=POLL, at=at)
+    disputes.apply_dispute_report(report=report, heard=heard)
+    assert not OutboxEvent.objects.filter(type="payment.disputed").exists()
+
+    hear(momo.ipn(attempt))
+    for _ in range(2):
+        disputes.apply_dispute_report(report=report, heard=heard)
+
+    events = OutboxEvent.objects.filter(type="payment.disputed").order_by("position")
+    assert [event.data["status"] for event in events] == ["OPENED", "WON"]
 
 
 def test_money_in_suspense_that_is_disputed_is_not_sent_back_too(
