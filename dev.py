@@ -91,7 +91,7 @@ class Console:
             threading.Thread(target=self._spin, args=(label, began, done), daemon=True).start()
         try:
             yield detail
-        except BaseException:
+        except BaseException:  # Ctrl-C too: the line of a step that ended says so
             done.set()
             self.say(("\r\033[K" if self.watched else "") + f"  failed  {label}")
             raise

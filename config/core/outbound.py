@@ -130,7 +130,7 @@ def _connect(
         sock.settimeout(max(until - time.monotonic(), 0.001))
         if isinstance(sock, ssl.SSLSocket):
             sock.do_handshake()
-    except BaseException:
+    except BaseException:  # whatever ends it, an interrupt too: nobody else knows of this socket
         sock.close()
         raise
     sock.settimeout(limits.total_seconds)

@@ -133,7 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
         try:
             response = self.app.handle(request)
-        except Exception:
+        except Exception:  # whatever a simulator dies of is its own fault, and never looks like the gateway's answer
             log.exception("%s %s failed", request.method, request.path)
             response = json_response({"error": "the sandbox itself failed; see its output"}, 500)
         self._send(response)
